@@ -1,0 +1,2 @@
+//! The `linkerd` binary.
+fn main() {}

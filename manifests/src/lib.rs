@@ -1,0 +1,1 @@
+//! The charts, embedded, and the Helm-compatible renderer of them.

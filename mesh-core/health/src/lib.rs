@@ -1,0 +1,1 @@
+//! The checks of `linkerd check`, without the printing.

@@ -1,0 +1,1 @@
+//! Adds the proxy to a manifest and takes it away.

@@ -1,0 +1,1 @@
+//! Trust anchors, issuers and the checks on them; the clock is a parameter.

@@ -1,0 +1,1 @@
+//! ServiceProfiles and routes out of protobuf, OpenAPI and a template.

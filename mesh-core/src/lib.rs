@@ -1,0 +1,1 @@
+//! The vocabulary of the mesh. Pure: no IO, no clock, no environment.

@@ -1,0 +1,1 @@
+//! YAML for Kubernetes: read, write, split streams, and edit text by spans.
