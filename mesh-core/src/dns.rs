@@ -1,0 +1,1 @@
+//! DNS names: labels, subdomains and what Kubernetes accepts as a name.

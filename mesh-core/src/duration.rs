@@ -1,0 +1,1 @@
+//! Durations as Go and the Gateway API write them: parsed and printed.

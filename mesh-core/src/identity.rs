@@ -1,0 +1,1 @@
+//! Identity names, trust domains and service accounts.

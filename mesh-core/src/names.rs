@@ -1,0 +1,1 @@
+//! The registry of names of the wire world: labels, annotations, environment variables, ports.

@@ -1,0 +1,1 @@
+//! Ports, port ranges and lists of them.

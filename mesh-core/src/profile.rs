@@ -1,0 +1,1 @@
+//! ServiceProfiles: the type and the validation shared by the command and the admission webhook.
