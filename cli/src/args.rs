@@ -1,0 +1,3 @@
+//! Groups of flags that commands share.
+
+pub mod output;

@@ -1,0 +1,3 @@
+//! The commands; the path of a file is the words typed.
+
+pub mod version;
