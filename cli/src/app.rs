@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::version;
+use crate::commands::{uninstall, version};
 use crate::context::Context;
 use crate::error::{CommandError, Exits, Outcome};
 use crate::extension;
@@ -35,6 +35,8 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Output Kubernetes resources to uninstall the Linkerd control plane
+    Uninstall(uninstall::UninstallArgs),
     /// Print the client and server version information
     Version(version::VersionArgs),
     /// A program named `linkerd-NAME` on the PATH
@@ -49,6 +51,7 @@ impl Command {
     /// Does it.
     pub fn run(self, context: &mut Context<'_>) -> Result<Outcome, CommandError> {
         match self {
+            Self::Uninstall(args) => uninstall::run(context, &args),
             Self::Version(args) => version::run(context, &args),
             Self::Extension(words) => extension::run(context, &words),
         }
@@ -57,7 +60,7 @@ impl Command {
     /// Which exit codes it ends with.
     pub fn exits(&self) -> Exits {
         match self {
-            Self::Version(_) | Self::Extension(_) => Exits::Linkerd,
+            Self::Uninstall(_) | Self::Version(_) | Self::Extension(_) => Exits::Linkerd,
         }
     }
 

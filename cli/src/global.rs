@@ -50,7 +50,11 @@ pub struct GlobalArgs {
 
     /// When to colour the output
     #[arg(
-        long, global = true, value_name = "WHEN", default_value = "auto", hide_possible_values = true,
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true,
         help_heading = "Global options"
     )]
     pub color: Color,

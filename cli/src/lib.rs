@@ -11,6 +11,7 @@ pub mod context;
 pub mod error;
 pub mod extension;
 pub mod global;
+pub mod install;
 pub mod output;
 pub mod settings;
 pub mod ui;

@@ -52,7 +52,12 @@ impl Client {
     }
 
     /// Asks whether this user may do `verb` on `resource`.
-    pub async fn may(&self, verb: &str, resource: &Resource, namespace: Option<&str>) -> Result<Access, Error> {
+    pub async fn may(
+        &self,
+        verb: &str,
+        resource: &Resource,
+        namespace: Option<&str>,
+    ) -> Result<Access, Error> {
         let call = format!("ask whether {verb} {} is allowed", resource.plural);
         let review = SelfSubjectAccessReview {
             spec: SelfSubjectAccessReviewSpec {

@@ -42,7 +42,8 @@ impl Client {
         kube_config.headers.extend(impersonation(config, &kube_config)?);
         let server = kube_config.cluster_url.to_string();
         let namespace = kube_config.default_namespace.clone();
-        let kube = kube::Client::try_from(kube_config).map_err(|error| Error::Kubeconfig(error.to_string()))?;
+        let kube =
+            kube::Client::try_from(kube_config).map_err(|error| Error::Kubeconfig(error.to_string()))?;
         Ok(Self { kube, server, namespace, timeout: CALL_TIMEOUT })
     }
 
@@ -104,15 +105,17 @@ fn impersonation(
         (auth.impersonate.clone(), auth.impersonate_groups.clone().unwrap_or_default())
     };
     if user.is_none() && !groups.is_empty() {
-        return Err(Error::Kubeconfig("a group can be impersonated only together with a user: add --as".into()));
+        return Err(Error::Kubeconfig(
+            "a group can be impersonated only together with a user: add --as".into(),
+        ));
     }
     let user = user.into_iter().map(|user| ("impersonate-user", user));
     let groups = groups.into_iter().map(|group| ("impersonate-group", group));
     user.chain(groups)
         .map(|(name, value)| {
-            HeaderValue::from_str(&value)
-                .map(|header| (HeaderName::from_static(name), header))
-                .map_err(|_| Error::Kubeconfig(format!("{value:?} cannot be impersonated: not a header value")))
+            HeaderValue::from_str(&value).map(|header| (HeaderName::from_static(name), header)).map_err(
+                |_| Error::Kubeconfig(format!("{value:?} cannot be impersonated: not a header value")),
+            )
         })
         .collect()
 }

@@ -34,7 +34,12 @@ impl Client {
     }
 
     /// Reads one object.
-    pub async fn get(&self, resource: &Resource, namespace: Option<&str>, name: &str) -> Result<Value, Error> {
+    pub async fn get(
+        &self,
+        resource: &Resource,
+        namespace: Option<&str>,
+        name: &str,
+    ) -> Result<Value, Error> {
         let call = match namespace {
             Some(namespace) => format!("get {} {namespace}/{name}", resource.lower_name()),
             None => format!("get {} {name}", resource.lower_name()),
@@ -92,7 +97,8 @@ impl Client {
         let name = dynamic.metadata.name.clone().unwrap_or_default();
         let params = PatchParams::apply("linkerd").force().dry_run();
         let api = self.api(&served, namespace.as_deref());
-        let merged = self.call(call.clone(), api.patch(&name, &params, &kube::api::Patch::Apply(object))).await?;
+        let merged =
+            self.call(call.clone(), api.patch(&name, &params, &kube::api::Patch::Apply(object))).await?;
         resource::into_value(merged).map_err(|error| Error::Answer { call, cause: error.to_string() })
     }
 

@@ -83,7 +83,11 @@ impl Resource {
 
     /// `group/version`, or the bare version in the core group: what `apiVersion` says.
     pub fn api_version(&self) -> String {
-        if self.group.is_empty() { self.version.to_owned() } else { format!("{}/{}", self.group, self.version) }
+        if self.group.is_empty() {
+            self.version.to_owned()
+        } else {
+            format!("{}/{}", self.group, self.version)
+        }
     }
 
     /// `kind.group` in lower case, as kubectl names objects.
