@@ -3,3 +3,4 @@
 pub mod diff;
 pub mod existing;
 pub mod overrides;
+pub mod recorded;
