@@ -18,6 +18,8 @@
 pub mod build;
 mod control_plane;
 mod environment;
+mod external;
+mod leftovers;
 mod level;
 mod packages;
 mod pki;
@@ -35,9 +37,12 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use tempfile::TempDir;
 
 use build::{Group, Tools};
 use control_plane::{Addresses, ControlPlane};
+use external::External;
+pub use leftovers::{abandoned, leftovers, remove_abandoned};
 pub use level::Level;
 use pki::{User, kubeconfig, write_private};
 pub use run::{output_of, stdout_of, stdout_with_input};
@@ -47,18 +52,28 @@ use supervisor::Supervisor;
 /// How every folder of a test cluster is named, so that leftovers can be told.
 pub const DIR_PREFIX: &str = "linkerd-test-cluster-";
 
+/// The administrator's kubeconfig in a cluster's folder.
+const ADMIN: &str = "admin.kubeconfig";
+
 /// A Kubernetes cluster that tests may use.
 pub struct Cluster {
     /// First, so that it is dropped first: the parts end before anything they use goes away.
-    supervisor: Option<Supervisor>,
-    plane: ControlPlane,
+    backing: Backing,
     tools: Tools,
     dir: PathBuf,
     server: String,
 }
 
+/// Where a cluster comes from.
+enum Backing {
+    /// Started by this process, and taken down when the supervisor is dropped.
+    Own { _supervisor: Supervisor, plane: Box<ControlPlane> },
+    /// There already; the folder only holds what tests need on this side.
+    External { external: External, _folder: TempDir },
+}
+
 impl Cluster {
-    /// Brings up a cluster and waits until it is ready.
+    /// Brings up a cluster and waits until it is ready; with `KUBECONFIG_E2E` set, takes the cluster it names.
     ///
     /// The first time on a machine this builds Kubernetes, which takes minutes (`test-cluster build` does it ahead).
     ///
@@ -66,27 +81,54 @@ impl Cluster {
     /// When something it needs is not installed (the message says what to install), or when a part of the cluster
     /// does not come up.
     pub fn start(level: Level) -> Result<Self> {
+        match environment::external_kubeconfig() {
+            Some(kubeconfig) => Self::existing(&kubeconfig),
+            None => Self::start_own(level),
+        }
+    }
+
+    /// A cluster that exists already, through the kubeconfig of an administrator.
+    ///
+    /// # Errors
+    /// When the kubeconfig names no cluster.
+    pub fn existing(kubeconfig: &Path) -> Result<Self> {
+        let tools = build::tools(Group::Kubernetes, Level::ApiServer)?;
+        let folder = new_folder()?;
+        let external = External::new(tools.path("kubectl"), kubeconfig.to_owned());
+        let server = external.server()?;
+        let dir = folder.path().to_owned();
+        Ok(Self { backing: Backing::External { external, _folder: folder }, tools, dir, server })
+    }
+
+    /// As [`Cluster::start`], but always a cluster of its own.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub fn start_own(level: Level) -> Result<Self> {
         packages::require(level)?;
         let tools = build::tools(Group::Kubernetes, level)?;
-        let folder =
-            tempfile::Builder::new().prefix(DIR_PREFIX).tempdir().context("cannot create a folder")?;
-        let dir = folder.path().to_owned();
-        fs::create_dir(dir.join("logs")).context("cannot create the folder of the logs")?;
+        let folder = new_folder()?;
+        let dir = folder.path();
         let [api_port, etcd_client_port, etcd_peer_port] = ports::free_ports()?;
         let addresses = Addresses { api: Ipv4Addr::LOCALHOST, api_port, etcd_client_port, etcd_peer_port };
-        let plane = ControlPlane::prepare(&dir, addresses)?;
-        let mut script = InitScript::new(&dir);
+        let plane = ControlPlane::prepare(dir, addresses)?;
+        let mut script = InitScript::new(dir);
         for part in plane.parts(&tools, level) {
             script.start(&part);
         }
         fs::write(dir.join("init.sh"), script.finish()).context("cannot write init.sh")?;
-        let server = plane.server();
-        let supervisor = Supervisor::start(&dir, None, &private_user_namespace())?;
+        let mut supervisor = Supervisor::start(dir, None, &private_user_namespace())?;
         // From here on the supervisor removes the folder.
         let dir = folder.keep();
-        let mut cluster = Self { supervisor: Some(supervisor), plane, tools, dir, server };
-        cluster.wait_until_ready(api_port)?;
-        Ok(cluster)
+        let kubectl = |args: &[&str]| kubectl(&tools, &dir, &dir.join(ADMIN), args);
+        wait_until_ready(&mut supervisor, api_port, kubectl)?;
+        let server = plane.server();
+        Ok(Self {
+            backing: Backing::Own { _supervisor: supervisor, plane: Box::new(plane) },
+            tools,
+            dir,
+            server,
+        })
     }
 
     /// The cluster that all tests of this process share, at level [`Level::ApiServer`]; the first caller starts it.
@@ -103,24 +145,31 @@ impl Cluster {
 
     /// The kubeconfig of an administrator.
     pub fn kubeconfig_path(&self) -> PathBuf {
-        self.dir.join("admin.kubeconfig")
+        match &self.backing {
+            Backing::Own { .. } => self.dir.join(ADMIN),
+            Backing::External { external, .. } => external.kubeconfig().to_owned(),
+        }
     }
 
     /// Writes a kubeconfig for any other user, who starts with no rights but those of every authenticated user.
     ///
+    /// The file lives as long as the cluster's handle.
+    ///
     /// # Errors
-    /// For more than two groups, and when the file cannot be written.
+    /// For more than two groups, when the file cannot be written, and when a cluster not started here does not
+    /// certify users.
     pub fn kubeconfig_for_user(&self, name: &str, groups: &[&str]) -> Result<PathBuf> {
-        let pair = self.plane.authority.client(&User { name, groups })?;
-        let path = tempfile::Builder::new()
-            .prefix("user-")
-            .suffix(".kubeconfig")
-            .tempfile_in(&self.dir)
-            .context("cannot create a kubeconfig")?
-            .into_temp_path()
-            .keep()
-            .context("cannot keep a kubeconfig")?;
-        let text = kubeconfig(&self.server, self.plane.authority.certificate_pem(), name, &pair);
+        let user = User { name, groups };
+        let text = match &self.backing {
+            Backing::Own { plane, .. } => {
+                let pair = plane.authority.client(&user)?;
+                kubeconfig(&self.server, plane.authority.certificate_pem(), name, &pair)
+            }
+            Backing::External { external, .. } => external.kubeconfig_for(&user)?,
+        };
+        let file = tempfile::Builder::new().prefix("user-").suffix(".kubeconfig").tempfile_in(&self.dir);
+        let (_, path) =
+            file.context("cannot create a kubeconfig")?.keep().context("cannot keep a kubeconfig")?;
         write_private(&path, &text)?;
         Ok(path)
     }
@@ -136,14 +185,7 @@ impl Cluster {
         kubeconfig: &Path,
         args: I,
     ) -> Command {
-        let mut command = Command::new(self.tools.path("kubectl"));
-        command
-            .env("KUBECONFIG", kubeconfig)
-            // Ports are used again by other clusters, and the cache of discovery goes by address.
-            .env("KUBECACHEDIR", self.dir.join("kubectl-cache"))
-            .stdin(Stdio::null())
-            .args(args);
-        command
+        kubectl(&self.tools, &self.dir, kubeconfig, args)
     }
 
     /// Applies YAML as the administrator and returns what kubectl says about each object.
@@ -163,25 +205,54 @@ impl Cluster {
     pub fn dir(&self) -> &Path {
         &self.dir
     }
+}
 
-    fn wait_until_ready(&mut self, api_port: u16) -> Result<()> {
-        let limit = Duration::from_secs(60);
-        let mut supervisor = self.supervisor.take().context("the cluster has no supervisor")?;
-        supervisor.wait_for("the API server's port", limit, || {
-            Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, api_port)).ok())
-        })?;
-        // Pods are refused until the controller manager has made the namespace's account.
-        for (what, args) in [
-            ("a ready API server", ["get", "--raw", "/readyz"].as_slice()),
-            ("the default ServiceAccount", &["get", "serviceaccount", "default", "--namespace=default"]),
-        ] {
-            supervisor.wait_for(what, limit, || {
-                Ok(output_of(&mut self.kubectl(args))?.status.success().then_some(()))
-            })?;
-        }
-        self.supervisor = Some(supervisor);
-        Ok(())
+/// The control group of the pods of the cluster in `dir`.
+fn cgroup_name(dir: &Path) -> String {
+    dir.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+/// Waits until the cluster takes requests and pods.
+fn wait_until_ready(
+    supervisor: &mut Supervisor,
+    api_port: u16,
+    kubectl: impl Fn(&[&str]) -> Command,
+) -> Result<()> {
+    let limit = Duration::from_secs(60);
+    supervisor.wait_for("the API server's port", limit, || {
+        Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, api_port)).ok())
+    })?;
+    // Pods are refused until the controller manager has made the namespace's account.
+    for (what, args) in [
+        ("a ready API server", ["get", "--raw", "/readyz"].as_slice()),
+        ("the default ServiceAccount", &["get", "serviceaccount", "default", "--namespace=default"]),
+    ] {
+        supervisor
+            .wait_for(what, limit, || Ok(output_of(&mut kubectl(args))?.status.success().then_some(())))?;
     }
+    Ok(())
+}
+
+fn kubectl<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(
+    tools: &Tools,
+    dir: &Path,
+    kubeconfig: &Path,
+    args: I,
+) -> Command {
+    let mut command = Command::new(tools.path("kubectl"));
+    command
+        .env("KUBECONFIG", kubeconfig)
+        // Ports are used again by other clusters, and the cache of discovery goes by address.
+        .env("KUBECACHEDIR", dir.join("kubectl-cache"))
+        .stdin(Stdio::null())
+        .args(args);
+    command
+}
+
+fn new_folder() -> Result<TempDir> {
+    let folder = tempfile::Builder::new().prefix(DIR_PREFIX).tempdir().context("cannot create a folder")?;
+    fs::create_dir(folder.path().join("logs")).context("cannot create the folder of the logs")?;
+    Ok(folder)
 }
 
 /// The option of `unshare` that lets a user other than root make the other namespaces.

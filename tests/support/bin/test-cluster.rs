@@ -12,12 +12,20 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 use mesh_tests::cluster::build::{Group, tools};
-use mesh_tests::cluster::{Cluster, Level};
+use mesh_tests::cluster::{Cluster, Level, abandoned, leftovers, remove_abandoned};
 
 const USAGE: &str = "\
 usage: test-cluster up [--level apiserver|node]     start a cluster and keep it until Ctrl-C or the end of input
        test-cluster build [--level apiserver|node]  fill the cache of built programs and say where it is
+       test-cluster doctor [--remove]               name what clusters that were cut off left behind, and remove it
 ";
+
+/// What to do with the remains of a cluster.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Remains {
+    Report,
+    Remove,
+}
 
 fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -37,6 +45,8 @@ fn run(args: &[String]) -> Result<()> {
         ["up", "--level", level] => up(level.parse()?),
         ["build"] => build(Level::ApiServer),
         ["build", "--level", level] => build(level.parse()?),
+        ["doctor"] => doctor(Remains::Report),
+        ["doctor", "--remove"] => doctor(Remains::Remove),
         ["help" | "-h" | "--help"] => {
             print!("{USAGE}");
             Ok(())
@@ -66,6 +76,23 @@ fn build(level: Level) -> Result<()> {
         let begin = Instant::now();
         let built = tools(group, level)?;
         println!("{} ({:.0} s)", built.dir().display(), begin.elapsed().as_secs_f64());
+    }
+    Ok(())
+}
+
+fn doctor(remains: Remains) -> Result<()> {
+    let dirs = abandoned()?;
+    for dir in &dirs {
+        for line in leftovers(dir)? {
+            println!("{line}");
+        }
+        if remains == Remains::Remove {
+            remove_abandoned(dir)?;
+            println!("removed {}", dir.display());
+        }
+    }
+    if !dirs.is_empty() && remains == Remains::Report {
+        bail!("{} abandoned test clusters; `test-cluster doctor --remove` removes them", dirs.len());
     }
     Ok(())
 }
