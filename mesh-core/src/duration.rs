@@ -36,7 +36,9 @@ pub enum DurationError {
     #[error("duration \"{0}\" is too large")]
     TooLarge(String),
     /// Not of the form the Gateway API takes.
-    #[error("\"{0}\" is not a Gateway API duration (up to four of h, m, s, ms with at most five digits each)")]
+    #[error(
+        "\"{0}\" is not a Gateway API duration (up to four of h, m, s, ms with at most five digits each)"
+    )]
     Gateway(String),
 }
 
@@ -226,7 +228,8 @@ fn component<'a>(text: &str, rest: &'a str) -> Result<(i128, &'a str), DurationE
     if whole.len() + fraction.len() == 0 || fraction.contains('.') {
         return Err(DurationError::Shape(text.to_owned()));
     }
-    let unit_end = after.bytes().position(|byte| byte == b'.' || byte.is_ascii_digit()).unwrap_or(after.len());
+    let unit_end =
+        after.bytes().position(|byte| byte == b'.' || byte.is_ascii_digit()).unwrap_or(after.len());
     let (unit, after) = after.split_at(unit_end);
     let scale = match unit {
         "" => return Err(DurationError::MissingUnit(text.to_owned())),

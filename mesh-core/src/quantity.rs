@@ -20,7 +20,9 @@ pub enum QuantityError {
     #[error("\"{0}\" is not a quantity such as 100m, 0.5, 64Mi or 1e3")]
     Shape(String),
     /// The suffix is none of those known.
-    #[error("\"{suffix}\" in \"{text}\" is not a unit of a quantity (one of n u m k M G T P E Ki Mi Gi Ti Pi Ei, or an exponent such as e3)")]
+    #[error(
+        "\"{suffix}\" in \"{text}\" is not a unit of a quantity (one of n u m k M G T P E Ki Mi Gi Ti Pi Ei, or an exponent such as e3)"
+    )]
     Unit {
         /// The whole text.
         text: String,
