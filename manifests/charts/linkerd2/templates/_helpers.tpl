@@ -91,12 +91,24 @@ linkerd.io/workload-ns: {{ .Values.global.namespace | quote }}
 {{- end }}
 {{- end -}}
 
-{{- /* Annotations of pod templates. Values. */ -}}
+{{- /*
+Annotations of pod templates. Values; inboundPolicy (what the policy API applies to ports that no Server selects;
+empty: the cluster's default), requireIdentityPorts and skipInboundPorts (comma lists, may be empty).
+*/ -}}
 {{- define "linkerd.podAnnotations" -}}
 {{ include "linkerd.createdBy" . }}
 linkerd.io/identity-mode: default
 linkerd.io/proxy-version: {{ .Values.global.proxy.image.version | default .Values.global.linkerdVersion | quote }}
-linkerd.io/trust-root-sha256: {{ .Values.global.identityTrustAnchorsPEM | default "" | trim | sha256sum }}
+linkerd.io/trust-root-sha256: {{ .Values.global.identityTrustAnchorsPEM | default "" | trim | sha256sum | quote }}
+{{- with .inboundPolicy }}
+config.linkerd.io/default-inbound-policy: {{ . }}
+{{- end }}
+{{- with .requireIdentityPorts }}
+config.linkerd.io/proxy-require-identity-inbound-ports: {{ . | quote }}
+{{- end }}
+{{- with .skipInboundPorts }}
+config.linkerd.io/skip-inbound-ports: {{ . | quote }}
+{{- end }}
 {{- with .Values.podAnnotations }}
 {{ toYaml . }}
 {{- end }}
@@ -318,4 +330,177 @@ matchExpressions:
   values:
     - kube-system
     - {{ .Values.global.namespace | quote }}
+{{- end -}}
+
+{{- /* The webhook's own part of a webhook configuration: when it is asked and what happens if it cannot be. Values, settings (objectSelector, timeoutSeconds). */ -}}
+{{- define "linkerd.webhookSettings" -}}
+admissionReviewVersions:
+  - v1
+  - v1beta1
+failurePolicy: {{ .Values.webhookFailurePolicy }}
+matchPolicy: Equivalent
+namespaceSelector:
+  {{- include "linkerd.namespaceSelector" . | nindent 2 }}
+{{- with .settings.objectSelector }}
+objectSelector:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if not .Values.omitWebhookSideEffects }}
+sideEffects: None
+{{- end }}
+timeoutSeconds: {{ .settings.timeoutSeconds | int }}
+{{- end -}}
+
+{{- /* A PodDisruptionBudget, as a document; nothing unless they are switched on. Values, component. */ -}}
+{{- define "linkerd.podDisruptionBudget" -}}
+{{- if .Values.enablePodDisruptionBudget -}}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata:
+  name: {{ printf "linkerd-%s" .component }}
+  namespace: {{ .Values.global.namespace | quote }}
+  labels:
+    {{- include "linkerd.labels" . | nindent 4 }}
+  annotations:
+    {{- include "linkerd.createdBy" . | nindent 4 }}
+spec:
+  maxUnavailable: {{ .Values.controllerMaxUnavailable | int }}
+  selector:
+    matchLabels:
+      {{- include "linkerd.labels" . | nindent 6 }}
+{{- end -}}
+{{- end -}}
+
+{{- /* Content of an object's metadata without annotations. Values, component, name. */ -}}
+{{- define "linkerd.metadata" -}}
+name: {{ .name }}
+namespace: {{ .Values.global.namespace | quote }}
+labels:
+  {{- include "linkerd.labels" . | nindent 2 }}
+{{- end -}}
+
+{{- /* The same for a cluster-scoped object of RBAC. Values, component, name (its last part). */ -}}
+{{- define "linkerd.clusterMetadata" -}}
+name: {{ include "linkerd.clusterName" . }}
+labels:
+  {{- include "linkerd.labels" . | nindent 2 }}
+{{- end -}}
+
+{{- /* The same for Deployments and CronJobs. Values, component, name. */ -}}
+{{- define "linkerd.workloadMetadata" -}}
+name: {{ .name }}
+namespace: {{ .Values.global.namespace | quote }}
+labels:
+  {{- include "linkerd.workloadLabels" . | nindent 2 }}
+annotations:
+  {{- include "linkerd.createdBy" . | nindent 2 }}
+{{- end -}}
+
+{{- /*
+ServiceAccount, ClusterRoleBinding and RoleBinding of a component, each as a document. The roles carry the
+component's name. Values, component.
+*/ -}}
+{{- define "linkerd.account" -}}
+---
+apiVersion: v1
+kind: ServiceAccount
+metadata:
+  {{- include "linkerd.metadata" (dict "Values" .Values "component" .component "name" (printf "linkerd-%s" .component)) | nindent 2 }}
+{{- with .Values.global.imagePullSecrets }}
+imagePullSecrets:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "linkerd.clusterRoleBinding" -}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: ClusterRoleBinding
+metadata:
+  {{- include "linkerd.clusterMetadata" (dict "Values" .Values "component" .component "name" .component) | nindent 2 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: ClusterRole
+  name: {{ include "linkerd.clusterName" (dict "Values" .Values "name" .component) }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ printf "linkerd-%s" .component }}
+    namespace: {{ .Values.global.namespace | quote }}
+{{- end -}}
+
+{{- define "linkerd.roleBinding" -}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata:
+  {{- include "linkerd.metadata" (dict "Values" .Values "component" .component "name" (printf "linkerd-%s" .component)) | nindent 2 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: Role
+  name: {{ printf "linkerd-%s" .component }}
+subjects:
+  - kind: ServiceAccount
+    name: {{ printf "linkerd-%s" .component }}
+    namespace: {{ .Values.global.namespace | quote }}
+{{- end -}}
+
+{{- /* "yes" when a serving certificate is given or made by someone else, else empty. settings. */ -}}
+{{- define "linkerd.tlsProvided" -}}
+{{- if or .settings.externalSecret (and .settings.crtPEM .settings.keyPEM) -}}
+yes
+{{- end -}}
+{{- end -}}
+
+{{- /* "yes" when the CA of a webhook is given or injected by someone else, else empty. settings. */ -}}
+{{- define "linkerd.caProvided" -}}
+{{- if or .settings.caBundle .settings.injectCaFrom .settings.injectCaFromSecret -}}
+yes
+{{- end -}}
+{{- end -}}
+
+{{- /*
+A Service, as a document. Values, component, name, headless (true or absent); ports, a list of dicts (name, port,
+target; target empty: the port's name).
+*/ -}}
+{{- define "linkerd.service" -}}
+---
+apiVersion: v1
+kind: Service
+metadata:
+  {{- include "linkerd.metadata" . | nindent 2 }}
+  annotations:
+    {{- include "linkerd.createdBy" . | nindent 4 }}
+spec:
+  type: ClusterIP
+  {{- if .headless }}
+  clusterIP: None
+  {{- end }}
+  selector:
+    linkerd.io/control-plane-component: {{ .component }}
+  ports:
+    {{- range .ports }}
+    - name: {{ .name }}
+      port: {{ .port | int }}
+      targetPort: {{ .target | default .name }}
+    {{- end }}
+{{- end -}}
+
+{{- /*
+Arguments of a process that serves a webhook: where its certificate and its configuration are, and which of the
+two it maintains itself. Values, settings, secret, config.
+*/ -}}
+{{- define "linkerd.webhookArgs" -}}
+- --tls-secret={{ .secret }}
+- --issue-tls={{ empty (include "linkerd.tlsProvided" .) }}
+- --webhook-config={{ .config }}
+- --fill-ca-bundle={{ empty (include "linkerd.caProvided" .) }}
+{{- end -}}
+
+{{- /* Environment of the control plane's own containers. */ -}}
+{{- define "linkerd.podNameEnv" -}}
+- name: POD_NAME
+  valueFrom:
+    fieldRef:
+      fieldPath: metadata.name
 {{- end -}}
