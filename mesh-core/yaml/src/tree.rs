@@ -4,7 +4,9 @@
 //! of YAML that manifests are written in, and says [`Error::Unsupported`] to everything else; what it accepts means what
 //! [`from_str`](crate::from_str) reads.
 
+mod anchors;
 mod flow;
+mod scalars;
 mod scan;
 mod text;
 
@@ -73,7 +75,7 @@ struct Data {
 #[derive(Debug, Default)]
 pub struct Buffer {
     nodes: Vec<Data>,
-    anchors: Vec<scan::Anchor>,
+    anchors: Vec<anchors::Anchor>,
     hashes: Vec<(u32, u32)>,
 }
 
@@ -212,6 +214,14 @@ impl<'a> Node<'a> {
     /// Where the entry starts: its key, or its dash.
     pub(crate) fn entry_start(self) -> usize {
         self.data().key_start as usize
+    }
+
+    /// Whether blank lines behind a block scalar are or would become part of its text.
+    pub(crate) fn takes_blank_lines(self) -> bool {
+        let data = self.data();
+        let header = &self.tree.text[data.start as usize..data.child as usize];
+        let lines = &self.tree.text[data.child as usize..(data.end as usize).max(data.child as usize)];
+        header.split([' ', '#']).next().is_some_and(|header| header.contains('+')) || lines.trim().is_empty()
     }
 
     /// Entries as they are written, aliases not followed.
