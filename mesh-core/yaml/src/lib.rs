@@ -2,6 +2,8 @@
 //!
 //! The only module that knows the YAML library. Values are [`serde_json::Value`] with the order of keys kept.
 
+pub mod view;
+
 use serde_json::Value;
 
 /// Why a text is not the YAML that was asked for.
