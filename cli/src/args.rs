@@ -1,0 +1,5 @@
+//! Groups of flags that commands share.
+
+pub mod control;
+pub mod output;
+pub mod values;
