@@ -146,15 +146,15 @@ fn overlay(target: &mut Map<String, Value>, source: Map<String, Value>) {
     }
 }
 
-/// Puts what was set over defaults, as Helm does before it renders: maps merge deeply, null takes a default away, and a map is neither
-/// replaced by something else nor replaces it.
+/// Puts what was set over defaults, as Helm does before it renders: maps merge deeply, null takes a default away, anything else
+/// replaces. A default of null is none at all.
 #[must_use]
 pub fn coalesce(defaults: &Value, set: &Value) -> Value {
     let (Value::Object(defaults), Value::Object(set)) = (defaults, set) else { return set.clone() };
     let mut result = Map::new();
-    for (key, default) in defaults {
+    for (key, default) in defaults.iter().filter(|(_, default)| !default.is_null()) {
         match set.get(key) {
-            None => drop(result.insert(key.clone(), default.clone())),
+            None => drop(result.insert(key.clone(), without_nulls(default))),
             Some(Value::Null) => {}
             Some(value @ Value::Object(_)) if default.is_object() => {
                 result.insert(key.clone(), coalesce(default, value));
@@ -163,9 +163,20 @@ pub fn coalesce(defaults: &Value, set: &Value) -> Value {
         }
     }
     for (key, value) in set {
-        if !defaults.contains_key(key) {
+        if defaults.get(key).is_none_or(Value::is_null) {
             result.insert(key.clone(), value.clone());
         }
     }
     Value::Object(result)
+}
+
+/// A copy of a default without the nulls in its maps.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(entries) => {
+            let kept = entries.iter().filter(|(_, value)| !value.is_null());
+            Value::Object(kept.map(|(key, value)| (key.clone(), without_nulls(value))).collect())
+        }
+        other => other.clone(),
+    }
 }

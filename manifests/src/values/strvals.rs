@@ -50,7 +50,7 @@ pub(super) fn typed(text: String) -> Value {
     }
 }
 
-/// Whether the expression goes on.
+/// Whether another pair may follow; after an empty value at the very end none can.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum More {
     Yes,
@@ -195,8 +195,8 @@ impl Parser<'_, '_> {
             }
             Some(_) => {}
         }
-        let (text, stop) = self.until(",");
-        Ok(((self.convert)(text)?, if stop.is_some() { More::Yes } else { More::No }))
+        let (text, _) = self.until(",");
+        Ok(((self.convert)(text)?, More::Yes))
     }
 
     fn list(&mut self) -> Result<(Value, More), String> {
@@ -208,8 +208,7 @@ impl Parser<'_, '_> {
                 Some('}') => {
                     items.push((self.convert)(text)?);
                     self.rest.next_if_eq(&',');
-                    let more = if self.rest.peek().is_some() { More::Yes } else { More::No };
-                    return Ok((Value::Array(items), more));
+                    return Ok((Value::Array(items), More::Yes));
                 }
                 Some(_) => items.push((self.convert)(text)?),
             }
