@@ -1,2 +1,7 @@
 //! The `linkerd` binary.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    linkerd_cli::main()
+}

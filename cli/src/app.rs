@@ -1,0 +1,82 @@
+//! The whole command tree on one page.
+
+use std::ffi::OsString;
+
+use clap::{Parser, Subcommand};
+
+use crate::commands::{uninstall, version};
+use crate::context::Context;
+use crate::error::{CommandError, Exits, Outcome};
+use crate::extension;
+use crate::global::GlobalArgs;
+
+/// linkerd manages the Linkerd service mesh
+#[derive(Debug, Parser)]
+#[command(
+    name = "linkerd",
+    bin_name = "linkerd",
+    version = mesh_core::version::CLI,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    allow_external_subcommands = true,
+    max_term_width = 110,
+    after_help = "Exit codes: 0 success, 1 failure; `certs` and other commands that Linkerd does not have say more \
+                  (2 usage, 3 cluster, 4 timeout, 5 partial). 130 interrupted."
+)]
+pub struct Cli {
+    /// Flags of every command.
+    #[command(flatten)]
+    pub global: GlobalArgs,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Output Kubernetes resources to uninstall the Linkerd control plane
+    Uninstall(uninstall::UninstallArgs),
+    /// Print the client and server version information
+    Version(version::VersionArgs),
+    /// A program named `linkerd-NAME` on the PATH
+    #[command(external_subcommand)]
+    Extension(Vec<OsString>),
+}
+
+/// Commands that Linkerd does not have; they use the richer exit codes.
+const NEW: [&str; 1] = ["certs"];
+
+impl Command {
+    /// Does it.
+    pub fn run(self, context: &mut Context<'_>) -> Result<Outcome, CommandError> {
+        match self {
+            Self::Uninstall(args) => uninstall::run(context, &args),
+            Self::Version(args) => version::run(context, &args),
+            Self::Extension(words) => extension::run(context, &words),
+        }
+    }
+
+    /// Which exit codes it ends with.
+    pub fn exits(&self) -> Exits {
+        match self {
+            Self::Uninstall(_) | Self::Version(_) | Self::Extension(_) => Exits::Linkerd,
+        }
+    }
+
+    /// Which exit codes a command line ends with that could not be parsed: judged by its first command word.
+    pub fn exits_of_words(args: &[OsString]) -> Exits {
+        let known = |word: &OsString| NEW.iter().any(|name| word == name);
+        if args.iter().skip(1).any(known) { Exits::Detailed } else { Exits::Linkerd }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_tree_is_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,4 @@
+//! The commands; the path of a file is the words typed.
+
+pub mod uninstall;
+pub mod version;
