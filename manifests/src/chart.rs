@@ -171,17 +171,12 @@ impl Package {
             ("IsUpgrade".into(), Data::Bool(false)),
             ("Revision".into(), Data::Int(1)),
         ]);
-        let mut values = Data::from(values);
-        if let Data::Map(entries) = &mut values {
-            // Helm always provides the map of global values.
-            Arc::make_mut(entries).entry("global".into()).or_insert_with(|| Data::map(Dict::new()));
-        }
         let capabilities = Dict::from([(
             "KubeVersion".into(),
             Data::map(Dict::from([("Version".into(), kube.clone()), ("GitVersion".into(), kube)])),
         )]);
         Context(Dict::from([
-            ("Values".into(), values),
+            ("Values".into(), Data::from(values)),
             ("Release".into(), Data::map(release)),
             ("Chart".into(), self.metadata.clone()),
             ("Capabilities".into(), Data::map(capabilities)),
@@ -199,9 +194,14 @@ impl Package {
         self.engine.render(path, &Data::map(dot))
     }
 
-    /// Renders a named template over the context.
-    pub(crate) fn render_named(&self, name: &str, context: &Context) -> Result<String, RenderError> {
-        self.engine.render(name, &Data::map(context.0.clone()))
+    /// Renders a named template over a value.
+    pub(crate) fn render_named(&self, name: &str, dot: &Data) -> Result<String, RenderError> {
+        self.engine.render(name, dot)
+    }
+
+    /// An error of what a template rendered, as far as no line of the template is to blame.
+    pub(crate) fn fault(&self, template: &str, cause: String) -> RenderError {
+        invalid(&self.name, template, cause)
     }
 }
 

@@ -7,6 +7,7 @@ pub mod chart;
 pub mod object;
 pub mod order;
 mod render;
+pub mod sidecar;
 
 pub use chart::{Chart, Package, Release};
 pub use object::{Object, render};
