@@ -4,13 +4,16 @@
 //! mapping or list that holds nothing else was not there before. Two things cannot be told: an empty or null field that
 //! was filled, and an annotation `config.linkerd.io/*` that a flag added. They are noted in one annotation, [`UNDO`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mesh_core::names::annotations as names;
-use mesh_yaml::view::{Kind, View};
+use mesh_yaml::{
+    Op, Pointer,
+    view::{Kind, View},
+};
 use serde_json::{Map, Value, json};
 
-use crate::{Error, Op, Pointer, settings::Record};
+use crate::{Error, patch::Steps, settings::Record};
 
 /// The annotation that notes what could not be told later.
 pub(crate) const UNDO: &str = names::INJECT_UNDO;
@@ -44,8 +47,7 @@ pub(crate) struct Undo {
 impl Undo {
     /// What an earlier injection noted on an object with its pod at `pod`.
     pub(crate) fn read<'a, V: View<'a>>(root: V, pod: &Pointer) -> Self {
-        let path: Vec<&str> = pod.steps().iter().map(String::as_str).collect();
-        let noted = root.at(&path).and_then(|node| node.str_at(&["metadata", "annotations", UNDO]));
+        let noted = root.at(&pod.keys()).and_then(|node| node.str_at(&["metadata", "annotations", UNDO]));
         noted.map(|text| Self::parse(&text)).unwrap_or_default()
     }
 
@@ -82,8 +84,8 @@ pub(crate) struct Filler<V> {
     ops: Vec<Op>,
     undo: Undo,
     metadata: Option<(Pointer, Metadata)>,
-    /// Lists that an op of ours creates, with their length.
-    created: BTreeMap<String, usize>,
+    /// Lists that had no item before ours.
+    created: BTreeSet<String>,
 }
 
 impl<'a, V: View<'a>> Filler<V> {
@@ -94,14 +96,14 @@ impl<'a, V: View<'a>> Filler<V> {
             ops: Vec::new(),
             undo: Undo::default(),
             metadata: None,
-            created: BTreeMap::new(),
+            created: BTreeSet::new(),
         }
     }
 
     /// Annotations and labels of the metadata at `owner`; they come first in the list of changes.
     pub(crate) fn metadata(&mut self, owner: &Pointer, metadata: Metadata) -> Result<(), Error> {
-        let field = owner.join(&["metadata"]);
-        for path in [field.clone(), field.join(&["annotations"]), field.join(&["labels"])] {
+        let field = owner.below(&["metadata"]);
+        for path in [field.clone(), field.below(&["annotations"]), field.below(&["labels"])] {
             if self.node(&path).is_some_and(|node| !matches!(node.kind(), Kind::Mapping | Kind::Null)) {
                 return Err(Error::Field { field: path.dotted(), expected: "a mapping" });
             }
@@ -114,10 +116,10 @@ impl<'a, V: View<'a>> Filler<V> {
     /// Items before those of the list `key` of the pod's spec.
     pub(crate) fn prepend(&mut self, pod: &Pointer, key: &str, items: &[Value]) {
         if !self.create(pod, key, items) {
-            let list = pod.join(&["spec", key]);
+            let list = pod.below(&["spec", key]);
             // Each goes before the first: the last one first.
             for item in items.iter().rev() {
-                self.ops.push(Op::Add { path: list.join(&["0"]), value: item.clone() });
+                self.ops.push(Op::Add { path: list.below(&["0"]), value: item.clone() });
             }
         }
     }
@@ -125,9 +127,9 @@ impl<'a, V: View<'a>> Filler<V> {
     /// Items after those of the list `key` of the pod's spec.
     pub(crate) fn append(&mut self, pod: &Pointer, key: &str, items: &[Value]) {
         if !self.create(pod, key, items) {
-            let list = pod.join(&["spec", key]);
+            let list = pod.below(&["spec", key]);
             for item in items {
-                self.ops.push(Op::Add { path: list.join(&["-"]), value: item.clone() });
+                self.ops.push(Op::Add { path: list.below(&["-"]), value: item.clone() });
             }
         }
     }
@@ -147,21 +149,28 @@ impl<'a, V: View<'a>> Filler<V> {
         if items.is_empty() {
             return true;
         }
-        let path = pod.join(&["spec", key]);
-        if self.created.contains_key(&path.to_string()) {
+        let path = pod.below(&["spec", key]);
+        if self.created.contains(&path.to_string()) {
             return false;
         }
         let present = self.node(&path);
         if present.is_some_and(|list| list.count() > 0) {
             return false;
         }
-        self.created.insert(path.to_string(), items.len());
-        self.fill(&path, present, Value::Array(items.to_vec()));
+        self.created.insert(path.to_string());
+        self.note_empty(&path, present);
+        match present.filter(|list| !list.is_null()) {
+            // Into the brackets that are there.
+            Some(_) => self
+                .ops
+                .extend(items.iter().map(|item| Op::Add { path: path.below(&["-"]), value: item.clone() })),
+            None => self.put(path, present, Value::Array(items.to_vec())),
+        }
         true
     }
 
     fn add_metadata(&mut self, owner: &Pointer, mut metadata: Metadata) {
-        let field = owner.join(&["metadata"]);
+        let field = owner.below(&["metadata"]);
         let present = self.node(&field);
         let own = |key: &str| present.and_then(|metadata| metadata.get(key));
         let (annotations, labels) = (own("annotations"), own("labels"));
@@ -169,7 +178,7 @@ impl<'a, V: View<'a>> Filler<V> {
         if self.record == Record::Keep && !self.undo.is_empty() {
             metadata.annotate(UNDO, self.undo.to_text());
         }
-        if present.is_none_or(|metadata| metadata.count() == 0) {
+        if present.is_none_or(View::is_null) {
             let mut map = Map::new();
             for (key, entries) in [("annotations", metadata.annotations), ("labels", metadata.labels)] {
                 if !entries.is_empty() {
@@ -181,8 +190,8 @@ impl<'a, V: View<'a>> Filler<V> {
             }
             return;
         }
-        self.add_entries(&field.join(&["annotations"]), annotations, metadata.annotations);
-        self.add_entries(&field.join(&["labels"]), labels, metadata.labels);
+        self.add_entries(&field.below(&["annotations"]), annotations, metadata.annotations);
+        self.add_entries(&field.below(&["labels"]), labels, metadata.labels);
     }
 
     fn note(
@@ -200,9 +209,9 @@ impl<'a, V: View<'a>> Filler<V> {
             }
         }
         self.note_empty(field, present);
-        self.note_empty(&field.join(&["annotations"]), annotations);
+        self.note_empty(&field.below(&["annotations"]), annotations);
         if !wanted.labels.is_empty() {
-            self.note_empty(&field.join(&["labels"]), labels);
+            self.note_empty(&field.below(&["labels"]), labels);
         }
     }
 
@@ -220,21 +229,16 @@ impl<'a, V: View<'a>> Filler<V> {
         if entries.is_empty() {
             return;
         }
-        if present.is_none_or(|map| map.count() == 0) {
+        if present.is_none_or(View::is_null) {
             self.put(path.clone(), present, strings(entries));
             return;
         }
         for (name, value) in entries {
             let old = present.and_then(|map| map.get(&name));
             if old.and_then(View::as_str).as_deref() != Some(value.as_str()) {
-                self.put(path.join(&[&name]), old, value.into());
+                self.put(path.below(&[&name]), old, value.into());
             }
         }
-    }
-
-    fn fill(&mut self, path: &Pointer, present: Option<V>, value: Value) {
-        self.note_empty(path, present);
-        self.put(path.clone(), present, value);
     }
 
     fn put(&mut self, path: Pointer, present: Option<V>, value: Value) {
@@ -242,8 +246,7 @@ impl<'a, V: View<'a>> Filler<V> {
     }
 
     fn node(&self, path: &Pointer) -> Option<V> {
-        let steps: Vec<&str> = path.steps().iter().map(String::as_str).collect();
-        self.root.at(&steps)
+        self.root.at(&path.keys())
     }
 }
 

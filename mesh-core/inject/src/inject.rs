@@ -15,6 +15,7 @@ use crate::{
     fill::{Filler, Metadata},
     items,
     overrides::{self, NamedPorts},
+    patch::under,
 };
 
 /// The longest value of a label.
@@ -36,10 +37,10 @@ pub fn inject<'a, V: View<'a>>(root: V, settings: &Settings, mode: Mode<'_>) -> 
     let mut injected = Injected::default();
     for (base, item) in items(root)? {
         let (ops, fact) = Injection { settings, mode }.object(item)?;
-        if base.steps().is_empty() {
+        if base.tokens().is_empty() {
             injected.ops.extend(ops);
         } else {
-            injected.ops.extend(ops.into_iter().map(|op| op.under(&base)));
+            injected.ops.extend(ops.into_iter().map(|op| under(op, &base)));
         }
         injected.facts.push(fact);
     }

@@ -20,8 +20,8 @@ mod uninject;
 
 pub use eligibility::{Admission, Refusal, Skip};
 pub use inject::{Injected, inject};
+pub use mesh_yaml::{Op, Pointer};
 pub use overrides::{Override, Overrides};
-pub use patch::{Op, Pointer, apply};
 pub use pod_template::{Kind, PodTemplate, Workload, items};
 pub use report::{Fact, Outcome, Resource, Warning};
 pub use settings::{FlagError, Flags, InjectValue, Mode, Record, Settings, Token};

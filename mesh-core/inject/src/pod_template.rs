@@ -3,9 +3,12 @@
 use std::borrow::Cow;
 
 use mesh_core::names::labels;
-use mesh_yaml::view::{self, View};
+use mesh_yaml::{
+    Pointer,
+    view::{self, View},
+};
 
-use crate::{Error, patch::Pointer};
+use crate::{Error, patch::Steps};
 
 /// How deep a `kind: List` may hold others.
 const MAX_LIST_DEPTH: usize = 8;
@@ -122,7 +125,7 @@ impl<'a, V: View<'a>> Workload<V> {
         let Some(template) = self.root.at(path).filter(|template| !template.is_null()) else {
             return Ok(None);
         };
-        PodTemplate::new(template, Pointer::of(path))
+        PodTemplate::new(template, Pointer::new(path.iter().copied()))
     }
 }
 
@@ -170,7 +173,7 @@ impl<'a, V: View<'a>> PodTemplate<V> {
         if node.is_null() || node.kind() == kind {
             return Ok(());
         }
-        Err(Error::Field { field: self.path.join(field).dotted(), expected })
+        Err(Error::Field { field: self.path.below(field).dotted(), expected })
     }
 }
 
@@ -195,7 +198,7 @@ fn collect<'a, V: View<'a>>(
     match listed {
         Some(list) if kind.is_some_and(|kind| kind.eq_ignore_ascii_case("list")) => {
             for (index, item) in list.items().enumerate() {
-                collect(item, path.join(&["items", &index.to_string()]), depth + 1, found)?;
+                collect(item, path.below(&["items", &index.to_string()]), depth + 1, found)?;
             }
         }
         _ => found.push((path, node)),

@@ -2,12 +2,13 @@
 
 use mesh_core::names::{PREFIX, annotations as names, containers, labels};
 use mesh_yaml::view::{Kind as NodeKind, View};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
     Error, Fact, Kind, Op, Outcome, PodTemplate, Pointer, Resource, Skip, Workload,
     fill::{UNDO, Undo},
     items,
+    patch::{Steps, under},
 };
 
 /// How much is taken away.
@@ -33,7 +34,7 @@ pub fn uninject<'a, V: View<'a>>(root: V, strip: Strip) -> Result<Uninjected, Er
     let mut uninjected = Uninjected::default();
     for (base, item) in items(root)? {
         let (ops, fact) = object(item, strip)?;
-        uninjected.ops.extend(ops.into_iter().map(|op| op.under(&base)));
+        uninjected.ops.extend(ops.into_iter().map(|op| under(op, &base)));
         uninjected.facts.push(fact);
     }
     Ok(uninjected)
@@ -55,7 +56,7 @@ fn object<'a, V: View<'a>>(root: V, strip: Strip) -> Result<(Vec<Op>, Fact), Err
         taking.metadata(&Pointer::root());
     }
     if let Some(pod) = &pod {
-        if !pod.path.steps().is_empty() {
+        if !pod.path.tokens().is_empty() {
             taking.metadata(&pod.path);
         }
         taking.pod(pod);
@@ -80,7 +81,7 @@ struct Taking<V> {
 impl<'a, V: View<'a>> Taking<V> {
     /// Takes our keys out of the metadata at `owner`.
     fn metadata(&mut self, owner: &Pointer) {
-        let field = owner.join(&["metadata"]);
+        let field = owner.below(&["metadata"]);
         let Some(metadata) = self.node(&field).filter(|node| node.kind() == NodeKind::Mapping) else {
             return;
         };
@@ -94,30 +95,35 @@ impl<'a, V: View<'a>> Taking<V> {
         let mut ops = Vec::new();
         let mut gone = 0;
         for (key, names) in [("annotations", annotations), ("labels", labels)] {
-            let path = field.join(&[key]);
+            let path = field.below(&[key]);
             if names.is_empty() {
                 continue;
             }
-            if names.len() < metadata.get(key).map_or(0, View::count) {
-                ops.extend(names.iter().map(|name| Op::Remove { path: path.join(&[name]) }));
+            let was_empty = self.was_empty(&path);
+            if was_empty || names.len() < metadata.get(key).map_or(0, View::count) {
+                ops.extend(names.iter().map(|name| Op::Remove { path: path.below(&[name]) }));
                 continue;
             }
             gone += usize::from(!self.undo.filled.contains_key(&path.to_string()));
-            ops.push(self.emptied(path, Value::Object(Map::new())));
+            ops.push(self.emptied(path));
         }
-        if gone > 0 && gone == metadata.count() {
-            ops = vec![self.emptied(field, Value::Object(Map::new()))];
+        if gone > 0 && gone == metadata.count() && !self.was_empty(&field) {
+            ops = vec![self.emptied(field)];
         }
         self.ops.extend(ops);
     }
 
-    /// What becomes of a field that holds nothing else: it goes, or is again what it was.
-    fn emptied(&self, path: Pointer, empty: Value) -> Op {
-        match self.undo.filled.get(&path.to_string()).map(String::as_str) {
-            Some("null") => Op::Replace { path, value: Value::Null },
-            Some(_) => Op::Replace { path, value: empty },
-            None => Op::Remove { path },
+    /// Whether the field was there and empty: then its content goes piece by piece, so that its brackets stay.
+    fn was_empty(&self, path: &Pointer) -> bool {
+        self.undo.filled.get(&path.to_string()).is_some_and(|how| how != "null")
+    }
+
+    /// What becomes of a field that holds nothing else: it goes, or is null as it was.
+    fn emptied(&self, path: Pointer) -> Op {
+        if self.undo.filled.contains_key(&path.to_string()) {
+            return Op::Replace { path, value: Value::Null };
         }
+        Op::Remove { path }
     }
 
     /// Takes our containers and volumes out of a pod.
@@ -138,19 +144,17 @@ impl<'a, V: View<'a>> Taking<V> {
         if doomed.is_empty() {
             return;
         }
-        let path = pod.path.join(&["spec", key]);
+        let path = pod.path.below(&["spec", key]);
         let all = pod.spec.get(key).map_or(0, View::count);
-        if doomed.len() < all {
+        // A pod without containers is none, but the field cannot go.
+        if doomed.len() < all || key == "containers" || self.was_empty(&path) {
             // From the end, so that the indices before stay what they are.
             let removals =
-                doomed.iter().rev().map(|index| Op::Remove { path: path.join(&[&index.to_string()]) });
+                doomed.iter().rev().map(|index| Op::Remove { path: path.below(&[&index.to_string()]) });
             self.ops.extend(removals);
             return;
         }
-        let empty = Value::Array(Vec::new());
-        // A pod without containers is none, but the field cannot go.
-        let op =
-            if key == "containers" { Op::Replace { path, value: empty } } else { self.emptied(path, empty) };
+        let op = self.emptied(path);
         self.ops.push(op);
     }
 
@@ -179,8 +183,7 @@ impl<'a, V: View<'a>> Taking<V> {
     }
 
     fn node(&self, path: &Pointer) -> Option<V> {
-        let steps: Vec<&str> = path.steps().iter().map(String::as_str).collect();
-        self.root.at(&steps)
+        self.root.at(&path.keys())
     }
 }
 

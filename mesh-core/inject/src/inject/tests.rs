@@ -1,5 +1,6 @@
 use super::*;
-use crate::{Strip, apply, fake::Fake, uninject};
+use crate::{Strip, fake::Fake, uninject};
+use mesh_yaml::apply_to_value;
 use serde_json::json;
 
 fn settings() -> Settings {
@@ -16,14 +17,14 @@ fn deployment() -> Value {
 fn injected(document: &Value, settings: &Settings, mode: Mode<'_>) -> (Value, Vec<Fact>) {
     let result = inject(document, settings, mode).unwrap();
     let mut document = document.clone();
-    assert!(apply(&mut document, &result.ops));
+    apply_to_value(&mut document, &result.ops).unwrap();
     (document, result.facts)
 }
 
 fn uninjected(document: &Value) -> (Value, Vec<Fact>) {
     let result = uninject(document, Strip::Everything).unwrap();
     let mut document = document.clone();
-    assert!(apply(&mut document, &result.ops), "{:?}", result.ops);
+    apply_to_value(&mut document, &result.ops).unwrap();
     (document, result.facts)
 }
 
@@ -131,7 +132,7 @@ fn annotations_of_flags_go_and_those_of_the_user_stay() {
     // A refresh keeps the flags' annotations and still knows them.
     let refresh = uninject(&result, Strip::Refresh).unwrap();
     let mut refreshed = result.clone();
-    assert!(apply(&mut refreshed, &refresh.ops));
+    apply_to_value(&mut refreshed, &refresh.ops).unwrap();
     let (again, _) = injected(&refreshed, &self::settings(), Mode::Annotate);
     assert_eq!(again["spec"]["template"]["metadata"]["annotations"]["config.linkerd.io/proxy-uid"], "7");
     assert_eq!(uninjected(&again).0, document);
@@ -141,7 +142,8 @@ fn annotations_of_flags_go_and_those_of_the_user_stay() {
 fn skips_say_why() {
     let with = |path: &[&str], value: Value| {
         let mut document = deployment();
-        assert!(apply(&mut document, &[Op::Add { path: Pointer::of(path), value }]));
+        apply_to_value(&mut document, &[Op::Add { path: Pointer::new(path.iter().copied()), value }])
+            .unwrap();
         let result = inject(&document, &settings(), Mode::Annotate).unwrap();
         assert!(result.ops.is_empty());
         result.facts[0].outcome.clone()
