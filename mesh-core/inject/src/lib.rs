@@ -4,6 +4,7 @@
 //! [`Op`]s and a [`Fact`]. The same list edits the text of a manifest (the command) and becomes the JSON patch of an
 //! admission response (the webhook). Nothing here prints, reads the environment or talks to a cluster.
 
+mod chart;
 mod digest;
 mod eligibility;
 #[cfg(test)]
@@ -16,8 +17,12 @@ mod pod_template;
 mod report;
 mod settings;
 mod sidecar;
+mod split;
+mod spool;
+mod stream;
 mod uninject;
 
+pub use chart::ChartSource;
 pub use eligibility::{Admission, Refusal, Skip};
 pub use inject::{Injected, inject};
 pub use mesh_yaml::{Op, Pointer};
@@ -26,6 +31,9 @@ pub use pod_template::{Kind, PodTemplate, Workload, items};
 pub use report::{Fact, Outcome, Resource, Warning};
 pub use settings::{FlagError, Flags, InjectValue, Mode, Record, Settings, Token};
 pub use sidecar::{Cached, PodFacts, Sidecar, SidecarError, SidecarSource};
+pub use split::MAX_DOCUMENT;
+pub use spool::Spool;
+pub use stream::{Cause, Format, Notice, Pipeline, StreamError, Task, run_text};
 pub use uninject::{Strip, Uninjected, uninject};
 
 /// Why a document cannot be injected or uninjected; nothing of its input may be written then.
