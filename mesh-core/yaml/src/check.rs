@@ -1,5 +1,7 @@
 //! Promises of this module as functions, for property tests and fuzzing.
 
+mod texts;
+
 use serde_json::Value;
 
 use crate::{
@@ -7,9 +9,11 @@ use crate::{
     error::Error,
     pointer::{Op, Pointer, apply_to_value},
     read::from_str,
-    tree::Tree,
+    tree::{Style, Tree},
     view::{Kind, View},
 };
+
+pub use texts::{NASTY, ops_from, text_from};
 
 /// How the scanner took a text.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -95,6 +99,17 @@ pub fn edits_agree(text: &str, ops: &[Op]) -> Result<Taken, String> {
 /// With the text that came out instead.
 pub fn undo_restores(text: &str, parent: &Pointer, entries: &[(String, Value)]) -> Result<Taken, String> {
     let Ok(tree) = Tree::parse(text) else { return Ok(Taken::Left) };
+    let mut node = Some(tree.root());
+    for token in parent.tokens() {
+        node = node.and_then(|node| {
+            let item = token.parse().ok().and_then(|index| node.items().nth(index));
+            item.or_else(|| node.get(token))
+        });
+        if node.is_none_or(|node| node.style() == Style::Alias) {
+            // The copy that an alias gets stays.
+            return Ok(Taken::Left);
+        }
+    }
     let add = |(key, value): &(String, Value)| Op::Add { path: parent.join(key), value: value.clone() };
     let adds: Vec<Op> = entries.iter().map(add).collect();
     let removes: Vec<Op> = entries.iter().map(|(key, _)| Op::Remove { path: parent.join(key) }).collect();

@@ -214,6 +214,14 @@ impl<'a> Node<'a> {
         self.data().key_start as usize
     }
 
+    /// Whether blank lines behind a block scalar are or would become part of its text.
+    pub(crate) fn takes_blank_lines(self) -> bool {
+        let data = self.data();
+        let header = &self.tree.text[data.start as usize..data.child as usize];
+        let lines = &self.tree.text[data.child as usize..(data.end as usize).max(data.child as usize)];
+        header.split([' ', '#']).next().is_some_and(|header| header.contains('+')) || lines.trim().is_empty()
+    }
+
     /// Entries as they are written, aliases not followed.
     pub(crate) fn children(self) -> Children<'a> {
         let data = self.data();

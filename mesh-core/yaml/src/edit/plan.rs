@@ -233,14 +233,36 @@ impl<'a> Plan<'a> {
             self.check_gone(*node)?;
             let start = self.own_line(*node).ok_or("entry that shares its line")?;
             let end = self.after_line(node.span().end);
+            let before = olds[..index].iter().rev().find(|(_, patch)| patch.is_some());
+            self.check_behind_block(before.map(|(node, _)| *node), end, column)?;
             if end == self.text.len() && self.is_open {
                 self.is_open = false;
-                let before = olds[..index].iter().rev().find(|(_, patch)| patch.is_some());
                 self.keep_break |= before.is_none_or(|(node, _)| ends_in_block(*node));
             }
             self.push(start, end, String::new());
         }
         Ok(())
+    }
+
+    /// What follows a removed entry must not become part of a block scalar before it.
+    fn check_behind_block(&self, before: Option<Node<'_>>, end: usize, column: usize) -> Fit<()> {
+        let Some(before) = before.map(last_descendant) else { return Ok(()) };
+        let is_block = matches!(before.style(), Style::Literal | Style::Folded);
+        if !is_block && !self.wrote_blocks {
+            return Ok(());
+        }
+        let line = self.text[end..].split('\n').next().unwrap_or_default();
+        // The scalar's own parent may stand further in than the collection that loses an entry.
+        let column = match self.wrote_blocks {
+            true => column,
+            false => before.indent().saturating_sub(1),
+        };
+        let takes_blanks = is_block && before.takes_blank_lines();
+        let is_blank = end < self.text.len() && line.trim().is_empty();
+        match (takes_blanks && is_blank) || self.is_deep_behind(end, column) {
+            true => Err("lines that a block scalar would take in"),
+            false => Ok(()),
+        }
     }
 
     /// Puts new entries behind the last one.
@@ -285,11 +307,22 @@ impl<'a> Plan<'a> {
         Ok(indented(&block_text(value, layout, Strings::Quoted)?, column))
     }
 
-    /// Whether the next line with anything on it is indented further than `column`.
+    /// Whether lines that follow would be text of a block scalar whose parent is at `column`: all up to the next with anything on
+    /// it that are indented further.
     fn is_deep_behind(&self, at: usize, column: usize) -> bool {
         let rest = &self.text[at.min(self.text.len())..];
-        let next = rest.split('\n').find(|line| !line.trim().is_empty());
-        next.is_some_and(|line| line.len() - line.trim_start_matches(' ').len() > column)
+        let is_deep = |line: &str| line.len() - line.trim_start_matches(' ').len() > column;
+        for line in rest.split('\n') {
+            let is_blank = line.trim().is_empty();
+            // Blanks alone on a line count whatever their number: a block scalar's span would reach over them.
+            if is_deep(line) || (is_blank && line.starts_with(' ')) {
+                return true;
+            }
+            if !is_blank {
+                return false;
+            }
+        }
+        false
     }
 
     fn layout(&mut self) -> Layout {
@@ -330,7 +363,7 @@ impl<'a> Plan<'a> {
             let text = json(value);
             let inner = &text[1..text.len() - 1];
             let text = format!(" {} {inner} {}", &text[..1], &text[text.len() - 1..]);
-            self.push(start, start, text);
+            self.push_at(start, start, text, usize::MAX);
             return Ok(());
         }
         if value.is_null() && is_key && node.emptied() == crate::view::Emptied::Null {
@@ -358,7 +391,7 @@ impl<'a> Plan<'a> {
             let line = &self.text[end..line_end];
             end += line.trim_end_matches(['\n', '\r']).len();
         }
-        self.push(start, end, text);
+        self.push_at(start, end, text, usize::MAX);
         Ok(())
     }
 

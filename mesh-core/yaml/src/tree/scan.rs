@@ -113,7 +113,8 @@ impl Scanner<'_> {
         }
         self.check_characters()?;
         self.skip()?;
-        if self.text[self.pos..].starts_with(b"---") && self.is_marker(self.pos) {
+        // The marker has been taken for an end, as it would be anywhere but here.
+        if self.text[self.pos..].starts_with(b"---") && self.pos == self.limit {
             self.pos += 3;
             self.limit = self.text.len();
             self.fresh = false;
@@ -276,11 +277,12 @@ impl Scanner<'_> {
 
     /// A value behind a key, a dash, or at the top; `indent` is the parent's column.
     fn value(&mut self, indent: Option<usize>, after: After, key: Key) -> Scan<u32> {
-        let at = self.pos;
+        let mut at = self.pos;
         self.skip()?;
         let mut pending = None;
         if !self.is_end() && self.text[self.pos] == b'&' && !self.fresh {
             pending = Some(self.anchor()?);
+            at = self.pos;
             self.skip()?;
         }
         let id = if self.is_end() {
@@ -752,6 +754,8 @@ impl Scanner<'_> {
         let lines = (header_end + 1).min(self.limit);
         let mut column = width.map(|width| indent + width);
         let mut widest_blank = 0;
+        // Blanks on lines behind the text could become text if something else moved there.
+        let mut has_loose = false;
         let (mut line, mut end) = (lines, lines);
         while line < self.limit {
             let line_end = self.line_end(line);
@@ -763,6 +767,7 @@ impl Scanner<'_> {
             let is_blank = at == line_end || (self.text[at] == b'\r' && at + 1 == line_end);
             if is_blank && (at < stop || column.is_none() || at - line <= column.unwrap_or(0)) {
                 widest_blank = widest_blank.max(at - line);
+                has_loose |= at > line;
             } else {
                 if column.is_none() {
                     if at - line <= indent {
@@ -777,9 +782,13 @@ impl Scanner<'_> {
                     if self.text[at] == b'\t' {
                         return Err("tab in the indentation of a block");
                     }
+                    if at - line > indent {
+                        return Err("line between a block scalar's indentation and its parent's");
+                    }
                     break;
                 }
                 end = line_end;
+                has_loose = false;
             }
             line = (line_end + 1).min(self.limit);
             if line_end == self.limit {
@@ -791,7 +800,8 @@ impl Scanner<'_> {
         }
         // Without trailing lines the span ends before the last break, unless those lines count.
         let has_break = end > lines && end < self.limit;
-        let end = if keeps {
+        let has_content = end > lines;
+        let end = if keeps || has_loose || !has_content {
             line
         } else if has_break {
             end + 1
