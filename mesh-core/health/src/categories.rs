@@ -1,0 +1,50 @@
+//! The categories of checks; one file each, named by its id.
+
+pub mod kubernetes_api;
+pub mod kubernetes_version;
+pub mod linkerd_cni_plugin;
+pub mod linkerd_config;
+pub mod linkerd_version;
+pub mod pre_kubernetes_capability;
+pub mod pre_kubernetes_setup;
+pub mod pre_linkerd_global_resources;
+
+use crate::check::Category;
+
+/// What `check --pre` asks before the CNI plugin or the init container does the redirection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Redirection {
+    /// Init containers, which need capabilities.
+    Init,
+    /// The CNI plugin, which must be there.
+    Cni,
+}
+
+/// The categories of `check --pre`.
+pub fn pre(redirection: Redirection) -> Vec<Category> {
+    vec![
+        kubernetes_api::category(),
+        kubernetes_version::category(),
+        pre_kubernetes_setup::category(),
+        match redirection {
+            Redirection::Init => pre_kubernetes_capability::category(),
+            Redirection::Cni => linkerd_cni_plugin::category(),
+        },
+        linkerd_version::category(),
+    ]
+}
+
+/// The categories of `check config`.
+pub fn config() -> Vec<Category> {
+    vec![
+        kubernetes_api::category(),
+        kubernetes_version::category(),
+        linkerd_config::category(),
+        linkerd_version::category(),
+    ]
+}
+
+/// What `install` asks before it renders: the API answers, and no control plane is there yet.
+pub fn install() -> Vec<Category> {
+    vec![kubernetes_api::category(), pre_linkerd_global_resources::category()]
+}

@@ -1,0 +1,261 @@
+//! A real Kubernetes on this machine, for tests that need one.
+//!
+//! [`Cluster::start`] brings up a cluster of a [`Level`] and takes it down when the handle is dropped;
+//! [`Cluster::shared`] keeps one for all tests of a process. Whatever happens to the process, no part of the cluster
+//! outlives it: everything runs in a PID namespace whose first process ends with the test process (its
+//! supervisor is a shell that holds a pipe to it). `KUBECONFIG_E2E` names an existing cluster to use instead.
+//!
+//! ```no_run
+//! use mesh_tests::cluster::{Cluster, stdout_of};
+//!
+//! let cluster = Cluster::shared();
+//! cluster.apply("apiVersion: v1\nkind: Namespace\nmetadata:\n  name: demo\n")?;
+//! let names = stdout_of(&mut cluster.kubectl(["get", "namespaces", "-o", "name"]))?;
+//! assert!(names.contains("namespace/demo"));
+//! # Ok::<(), anyhow::Error>(())
+//! ```
+
+pub mod build;
+mod control_plane;
+mod environment;
+mod external;
+mod leftovers;
+mod level;
+mod packages;
+mod pki;
+mod ports;
+mod run;
+mod script;
+mod supervisor;
+
+use std::ffi::OsStr;
+use std::fs;
+use std::net::{Ipv4Addr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use build::{Group, Tools};
+use control_plane::{Addresses, ControlPlane};
+use external::External;
+pub use leftovers::{abandoned, leftovers, remove_abandoned};
+pub use level::Level;
+use pki::{User, kubeconfig, write_private};
+pub use run::{output_of, stdout_of, stdout_with_input};
+use script::InitScript;
+use supervisor::Supervisor;
+
+/// How every folder of a test cluster is named, so that leftovers can be told.
+pub const DIR_PREFIX: &str = "linkerd-test-cluster-";
+
+/// The administrator's kubeconfig in a cluster's folder.
+const ADMIN: &str = "admin.kubeconfig";
+
+/// A Kubernetes cluster that tests may use.
+pub struct Cluster {
+    /// First, so that it is dropped first: the parts end before anything they use goes away.
+    backing: Backing,
+    tools: Tools,
+    dir: PathBuf,
+    server: String,
+}
+
+/// Where a cluster comes from.
+enum Backing {
+    /// Started by this process, and taken down when the supervisor is dropped.
+    Own { _supervisor: Supervisor, plane: Box<ControlPlane> },
+    /// There already; the folder only holds what tests need on this side.
+    External { external: External, _folder: TempDir },
+}
+
+impl Cluster {
+    /// Brings up a cluster and waits until it is ready; with `KUBECONFIG_E2E` set, takes the cluster it names.
+    ///
+    /// The first time on a machine this builds Kubernetes, which takes minutes (`test-cluster build` does it ahead).
+    ///
+    /// # Errors
+    /// When something it needs is not installed (the message says what to install), or when a part of the cluster
+    /// does not come up.
+    pub fn start(level: Level) -> Result<Self> {
+        match environment::external_kubeconfig() {
+            Some(kubeconfig) => Self::existing(&kubeconfig),
+            None => Self::start_own(level),
+        }
+    }
+
+    /// A cluster that exists already, through the kubeconfig of an administrator.
+    ///
+    /// # Errors
+    /// When the kubeconfig names no cluster.
+    pub fn existing(kubeconfig: &Path) -> Result<Self> {
+        let tools = build::tools(Group::Kubernetes, Level::ApiServer)?;
+        let folder = new_folder()?;
+        let external = External::new(tools.path("kubectl"), kubeconfig.to_owned());
+        let server = external.server()?;
+        let dir = folder.path().to_owned();
+        Ok(Self { backing: Backing::External { external, _folder: folder }, tools, dir, server })
+    }
+
+    /// As [`Cluster::start`], but always a cluster of its own.
+    ///
+    /// # Errors
+    /// As [`Cluster::start`].
+    pub fn start_own(level: Level) -> Result<Self> {
+        packages::require(level)?;
+        let tools = build::tools(Group::Kubernetes, level)?;
+        let folder = new_folder()?;
+        let dir = folder.path();
+        let [api_port, etcd_client_port, etcd_peer_port] = ports::free_ports()?;
+        let addresses = Addresses { api: Ipv4Addr::LOCALHOST, api_port, etcd_client_port, etcd_peer_port };
+        let plane = ControlPlane::prepare(dir, addresses)?;
+        let mut script = InitScript::new(dir);
+        for part in plane.parts(&tools, level) {
+            script.start(&part);
+        }
+        fs::write(dir.join("init.sh"), script.finish()).context("cannot write init.sh")?;
+        let mut supervisor = Supervisor::start(dir, None, &private_user_namespace())?;
+        // From here on the supervisor removes the folder.
+        let dir = folder.keep();
+        let kubectl = |args: &[&str]| kubectl(&tools, &dir, &dir.join(ADMIN), args);
+        wait_until_ready(&mut supervisor, api_port, kubectl)?;
+        let server = plane.server();
+        Ok(Self {
+            backing: Backing::Own { _supervisor: supervisor, plane: Box::new(plane) },
+            tools,
+            dir,
+            server,
+        })
+    }
+
+    /// The cluster that all tests of this process share, at level [`Level::ApiServer`]; the first caller starts it.
+    ///
+    /// # Panics
+    /// When it cannot be started: no test that asks for it can go on.
+    pub fn shared() -> &'static Self {
+        static SHARED: OnceLock<Result<Cluster, String>> = OnceLock::new();
+        match SHARED.get_or_init(|| Self::start(Level::ApiServer).map_err(|error| format!("{error:#}"))) {
+            Ok(cluster) => cluster,
+            Err(error) => panic!("no test cluster: {error}"),
+        }
+    }
+
+    /// The kubeconfig of an administrator.
+    pub fn kubeconfig_path(&self) -> PathBuf {
+        match &self.backing {
+            Backing::Own { .. } => self.dir.join(ADMIN),
+            Backing::External { external, .. } => external.kubeconfig().to_owned(),
+        }
+    }
+
+    /// Writes a kubeconfig for any other user, who starts with no rights but those of every authenticated user.
+    ///
+    /// The file lives as long as the cluster's handle.
+    ///
+    /// # Errors
+    /// For more than two groups, when the file cannot be written, and when a cluster not started here does not
+    /// certify users.
+    pub fn kubeconfig_for_user(&self, name: &str, groups: &[&str]) -> Result<PathBuf> {
+        let user = User { name, groups };
+        let text = match &self.backing {
+            Backing::Own { plane, .. } => {
+                let pair = plane.authority.client(&user)?;
+                kubeconfig(&self.server, plane.authority.certificate_pem(), name, &pair)
+            }
+            Backing::External { external, .. } => external.kubeconfig_for(&user)?,
+        };
+        let file = tempfile::Builder::new().prefix("user-").suffix(".kubeconfig").tempfile_in(&self.dir);
+        let (_, path) =
+            file.context("cannot create a kubeconfig")?.keep().context("cannot keep a kubeconfig")?;
+        write_private(&path, &text)?;
+        Ok(path)
+    }
+
+    /// `kubectl` with these arguments, as the administrator.
+    pub fn kubectl<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(&self, args: I) -> Command {
+        self.kubectl_as(&self.kubeconfig_path(), args)
+    }
+
+    /// `kubectl` with these arguments, as the user of a kubeconfig.
+    pub fn kubectl_as<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(
+        &self,
+        kubeconfig: &Path,
+        args: I,
+    ) -> Command {
+        kubectl(&self.tools, &self.dir, kubeconfig, args)
+    }
+
+    /// Applies YAML as the administrator and returns what kubectl says about each object.
+    ///
+    /// # Errors
+    /// When the cluster refuses a document.
+    pub fn apply(&self, yaml: &str) -> Result<String> {
+        stdout_with_input(&mut self.kubectl(["apply", "-f", "-"]), yaml)
+    }
+
+    /// The URL of the API server.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// The folder with the cluster's files: kubeconfigs, `init.sh` (every flag of every part) and `logs/`.
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+}
+
+/// The control group of the pods of the cluster in `dir`.
+fn cgroup_name(dir: &Path) -> String {
+    dir.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
+}
+
+/// Waits until the cluster takes requests and pods.
+fn wait_until_ready(
+    supervisor: &mut Supervisor,
+    api_port: u16,
+    kubectl: impl Fn(&[&str]) -> Command,
+) -> Result<()> {
+    let limit = Duration::from_secs(60);
+    supervisor.wait_for("the API server's port", limit, || {
+        Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, api_port)).ok())
+    })?;
+    // Pods are refused until the controller manager has made the namespace's account.
+    for (what, args) in [
+        ("a ready API server", ["get", "--raw", "/readyz"].as_slice()),
+        ("the default ServiceAccount", &["get", "serviceaccount", "default", "--namespace=default"]),
+    ] {
+        supervisor
+            .wait_for(what, limit, || Ok(output_of(&mut kubectl(args))?.status.success().then_some(())))?;
+    }
+    Ok(())
+}
+
+fn kubectl<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(
+    tools: &Tools,
+    dir: &Path,
+    kubeconfig: &Path,
+    args: I,
+) -> Command {
+    let mut command = Command::new(tools.path("kubectl"));
+    command
+        .env("KUBECONFIG", kubeconfig)
+        // Ports are used again by other clusters, and the cache of discovery goes by address.
+        .env("KUBECACHEDIR", dir.join("kubectl-cache"))
+        .stdin(Stdio::null())
+        .args(args);
+    command
+}
+
+fn new_folder() -> Result<TempDir> {
+    let folder = tempfile::Builder::new().prefix(DIR_PREFIX).tempdir().context("cannot create a folder")?;
+    fs::create_dir(folder.path().join("logs")).context("cannot create the folder of the logs")?;
+    Ok(folder)
+}
+
+/// The option of `unshare` that lets a user other than root make the other namespaces.
+fn private_user_namespace() -> Vec<&'static str> {
+    if nix::unistd::geteuid().is_root() { Vec::new() } else { vec!["--user", "--map-current-user"] }
+}
