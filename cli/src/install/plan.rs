@@ -43,24 +43,12 @@ impl Parts {
     }
 }
 
-/// Whether the policies that guard the control plane can be part of the output. They are custom resources:
-/// `kubectl apply` cannot apply them together with their definitions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Policies {
-    /// The cluster serves their kinds.
-    Rendered,
-    /// It does not, or is not asked.
-    LeftOut,
-}
-
 /// Everything a rendering depends on.
 pub struct Plan {
     /// What the user set; recorded.
     pub overrides: Overrides,
     /// Who signs the certificates of workloads; kept in objects of its own.
     pub material: Material,
-    /// Whether the control plane's policies are rendered.
-    pub policies: Policies,
     namespace: String,
     version: String,
 }
@@ -71,7 +59,6 @@ impl Plan {
         Self {
             overrides,
             material,
-            policies: Policies::LeftOut,
             namespace: context.global.linkerd_namespace.clone(),
             version: context.settings.version.clone(),
         }
@@ -90,9 +77,6 @@ impl Plan {
         values.set("global.namespace", self.namespace.clone());
         values.set("global.cliVersion", self.version.clone());
         values.set("configOverrides", mesh_yaml::to_string(&self.overrides.clone().into_value())?);
-        if self.policies == Policies::LeftOut {
-            values.set("controlPlanePolicies.enabled", false);
-        }
         self.material.record(&mut values);
         Ok(values.into_value())
     }
@@ -104,8 +88,8 @@ impl Plan {
         let mut objects = Vec::new();
         if parts.crds {
             let mut values = defaults(Chart::Crds)?;
-            values.set("namespace", self.namespace.clone());
-            values.set("cliVersion", self.version.clone());
+            values.set("global.namespace", self.namespace.clone());
+            values.set("global.cliVersion", self.version.clone());
             objects.extend(manifests::render(Chart::Crds, &values.into_value(), &release).map_err(failed)?);
         }
         if parts.config || parts.control_plane {
