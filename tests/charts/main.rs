@@ -4,5 +4,6 @@ mod expressions;
 mod helm;
 mod language;
 mod parity;
+mod schema;
 mod setting;
 mod variants;
