@@ -143,7 +143,7 @@ fn config_stage(context: &mut Context<'_>, args: &ConfigArgs) -> Result<Outcome,
     }
     let mut overrides = Overrides::default();
     args.stage.record(&mut overrides);
-    let overrides = collect(context, &args.values, overrides)?;
+    let overrides = collect(&args.values, overrides)?;
     let names = plan::mesh_names(&context.global.linkerd_namespace, &overrides)?;
     let material = Material::generate(&names, AnchorKey::Discarded, context.now, &mut SystemEntropy::new())?;
     let plan = Plan::new(context, overrides, material);
@@ -187,7 +187,7 @@ impl InstallOptions {
         self.new_identity.record(&mut flags);
         self.proxy.record(&mut flags)?;
         flags.set_some("global.clusterDomain", self.cluster_domain.clone());
-        let overrides = collect(context, &self.values, flags)?;
+        let overrides = collect(&self.values, flags)?;
         let names = plan::mesh_names(&context.global.linkerd_namespace, &overrides)?;
         let material = if self.new_identity.identity_external_issuer {
             preflight::external_issuer(context, &names)?

@@ -67,18 +67,20 @@ impl Plan {
     /// The effective values of the chart `linkerd2`.
     pub fn values(&self) -> Result<Value, CommandError> {
         let mut recorded = self.overrides.clone();
-        let mut values = defaults(Chart::Control)?;
-        if recorded.remove(HA) == Some(Value::Bool(true)) {
-            values.merge(high_availability()?);
+        let mut set = match recorded.remove(HA) {
+            Some(Value::Bool(true)) => high_availability()?,
+            _ => Overrides::default(),
+        };
+        set.set("global.linkerdVersion", self.version.clone());
+        set.set("heartbeatSchedule", heartbeat_schedule(&self.material.anchors.to_pem()));
+        set.merge(recorded);
+        set.set("global.namespace", self.namespace.clone());
+        set.set("global.cliVersion", self.version.clone());
+        if !self.overrides.is_empty() {
+            set.set("configOverrides", mesh_yaml::to_string(&self.overrides.clone().into_value())?);
         }
-        values.set("global.linkerdVersion", self.version.clone());
-        values.set("heartbeatSchedule", heartbeat_schedule(&self.material.anchors.to_pem()));
-        values.merge(recorded);
-        values.set("global.namespace", self.namespace.clone());
-        values.set("global.cliVersion", self.version.clone());
-        values.set("configOverrides", mesh_yaml::to_string(&self.overrides.clone().into_value())?);
-        self.material.record(&mut values);
-        Ok(values.into_value())
+        self.material.record(&mut set);
+        effective(Chart::Control, set)
     }
 
     /// The objects, in the order of installation.
@@ -87,10 +89,11 @@ impl Plan {
         let failed = |error: manifests::RenderError| CommandError::failure(format!("cannot render: {error}"));
         let mut objects = Vec::new();
         if parts.crds {
-            let mut values = defaults(Chart::Crds)?;
+            let mut values = Overrides::default();
             values.set("global.namespace", self.namespace.clone());
             values.set("global.cliVersion", self.version.clone());
-            objects.extend(manifests::render(Chart::Crds, &values.into_value(), &release).map_err(failed)?);
+            let values = effective(Chart::Crds, values)?;
+            objects.extend(manifests::render(Chart::Crds, &values, &release).map_err(failed)?);
         }
         if parts.config || parts.control_plane {
             let rendered = manifests::render(Chart::Control, &self.values()?, &release).map_err(failed)?;
@@ -145,9 +148,10 @@ fn title(template: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-fn defaults(chart: Chart) -> Result<Overrides, CommandError> {
-    let defaults = chart.defaults().map_err(CommandError::failure)?.clone();
-    Overrides::from_value(defaults).map_err(CommandError::failure)
+/// What was set, over the chart's defaults.
+fn effective(chart: Chart, set: Overrides) -> Result<Value, CommandError> {
+    let defaults = chart.defaults().map_err(CommandError::failure)?;
+    Ok(manifests::values::coalesce(defaults, &set.into_value()))
 }
 
 fn high_availability() -> Result<Overrides, CommandError> {
