@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{check, install, uninstall, version};
+use crate::commands::{check, install, uninstall, upgrade, version};
 use crate::context::Context;
 use crate::error::{CommandError, Exits, Outcome};
 use crate::extension;
@@ -41,6 +41,8 @@ pub enum Command {
     Install(Box<install::InstallArgs>),
     /// Output Kubernetes resources to uninstall the Linkerd control plane
     Uninstall(uninstall::UninstallArgs),
+    /// Output Kubernetes configs to upgrade an existing Linkerd control plane
+    Upgrade(Box<upgrade::UpgradeArgs>),
     /// Print the client and server version information
     Version(version::VersionArgs),
     /// A program named `linkerd-NAME` on the PATH
@@ -58,6 +60,7 @@ impl Command {
             Self::Check(args) => check::run(context, &args),
             Self::Install(args) => install::run(context, &args),
             Self::Uninstall(args) => uninstall::run(context, &args),
+            Self::Upgrade(args) => upgrade::run(context, &args),
             Self::Version(args) => version::run(context, &args),
             Self::Extension(words) => extension::run(context, &words),
         }
@@ -65,7 +68,10 @@ impl Command {
 
     /// Which exit codes it ends with.
     pub fn exits(&self) -> Exits {
-        Exits::Linkerd
+        match self {
+            Self::Upgrade(args) if args.is_diff() => Exits::Diff,
+            _ => Exits::Linkerd,
+        }
     }
 
     /// Which exit codes a command line ends with that could not be parsed: judged by its first command word.

@@ -3,4 +3,5 @@
 pub mod check;
 pub mod install;
 pub mod uninstall;
+pub mod upgrade;
 pub mod version;
