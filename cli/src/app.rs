@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{uninstall, version};
+use crate::commands::{check, install, uninstall, version};
 use crate::context::Context;
 use crate::error::{CommandError, Exits, Outcome};
 use crate::extension;
@@ -35,6 +35,10 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Check the Linkerd installation for potential problems
+    Check(check::CheckArgs),
+    /// Output Kubernetes configs to install Linkerd
+    Install(Box<install::InstallArgs>),
     /// Output Kubernetes resources to uninstall the Linkerd control plane
     Uninstall(uninstall::UninstallArgs),
     /// Print the client and server version information
@@ -51,6 +55,8 @@ impl Command {
     /// Does it.
     pub fn run(self, context: &mut Context<'_>) -> Result<Outcome, CommandError> {
         match self {
+            Self::Check(args) => check::run(context, &args),
+            Self::Install(args) => install::run(context, &args),
             Self::Uninstall(args) => uninstall::run(context, &args),
             Self::Version(args) => version::run(context, &args),
             Self::Extension(words) => extension::run(context, &words),
@@ -59,9 +65,7 @@ impl Command {
 
     /// Which exit codes it ends with.
     pub fn exits(&self) -> Exits {
-        match self {
-            Self::Uninstall(_) | Self::Version(_) | Self::Extension(_) => Exits::Linkerd,
-        }
+        Exits::Linkerd
     }
 
     /// Which exit codes a command line ends with that could not be parsed: judged by its first command word.

@@ -1,6 +1,8 @@
 //! Groups of flags that commands share.
 
 pub mod control;
+pub mod duration;
 pub mod identity;
 pub mod output;
+pub mod proxy;
 pub mod values;

@@ -1,4 +1,6 @@
 //! The commands; the path of a file is the words typed.
 
+pub mod check;
+pub mod install;
 pub mod uninstall;
 pub mod version;

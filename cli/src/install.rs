@@ -3,4 +3,78 @@
 pub mod diff;
 pub mod existing;
 pub mod overrides;
+pub mod plan;
 pub mod recorded;
+pub mod snapshot;
+pub mod sources;
+
+use jiff::Timestamp;
+use mesh_pki::SystemEntropy;
+use serde_json::Value;
+
+use crate::args::control::ControlArgs;
+use crate::args::identity::{AnchorKey, Material};
+use crate::args::values::ValuesArgs;
+use crate::context::Context;
+use crate::error::CommandError;
+use overrides::Overrides;
+use plan::{Parts, Plan};
+
+/// What a default install would apply: for `check --pre`, which tries whether this user may create it.
+pub fn default_objects(context: &mut Context<'_>) -> Result<Vec<Value>, CommandError> {
+    let plan = Plan::new(context, Overrides::default(), throwaway(context)?);
+    values_of(&plan)
+}
+
+/// What the recorded install applied: for `check config`. Without records, what a default install applies.
+pub fn expected_objects(context: &mut Context<'_>) -> Result<Vec<Value>, CommandError> {
+    let namespace = context.global.linkerd_namespace.clone();
+    let client = context.client()?;
+    let found = context.block_on(snapshot::records(&client, &namespace))?;
+    let overrides = match found {
+        Ok(objects) => recorded::read(&objects, &namespace).map(|found| found.overrides).unwrap_or_default(),
+        // The API does not answer or says no: the checks themselves will tell.
+        Err(_) => Overrides::default(),
+    };
+    let plan = Plan::new(context, overrides, throwaway(context)?);
+    values_of(&plan)
+}
+
+/// An identity for renderings that nobody applies.
+fn throwaway(context: &Context<'_>) -> Result<Material, CommandError> {
+    let names = plan::mesh_names(&context.global.linkerd_namespace, &Overrides::default())?;
+    Material::generate(&names, AnchorKey::Discarded, context.now, &mut SystemEntropy::new())
+}
+
+fn values_of(plan: &Plan) -> Result<Vec<Value>, CommandError> {
+    Ok(plan.render(Parts::ALL)?.into_iter().map(|object| object.value).collect())
+}
+
+/// A time as Linkerd writes it into annotations: RFC 3339, whole seconds.
+pub fn rfc3339(time: Timestamp) -> String {
+    time.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// Records `--ha`: not a chart value, but an overlay of values. An explicit number of replicas beats the overlay.
+pub fn record_ha(control: &ControlArgs, overrides: &mut Overrides) {
+    overrides.set_if(control.ha, recorded::migrate::HA, true);
+}
+
+/// Lays the files of `--values` and `--addon-config`, the named flags, and `--set` over each other.
+pub fn collect(
+    context: &mut Context<'_>,
+    args: &ValuesArgs,
+    flags: Overrides,
+) -> Result<Overrides, CommandError> {
+    let mut overrides = Overrides::default();
+    for source in args.values.iter().map(String::as_str).chain(args.addon_config_source()) {
+        let text = sources::read_one(source)?;
+        let name = snapshot::name_of(source);
+        let bad = |error: &dyn std::fmt::Display| CommandError::usage(format!("{name}: {error}"));
+        let value = mesh_yaml::from_str(&text).map_err(|error| bad(&error))?;
+        overrides.merge(Overrides::from_value(value).map_err(|error| bad(&error))?);
+    }
+    overrides.merge(flags);
+    let _ = context;
+    Ok(overrides)
+}

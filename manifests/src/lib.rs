@@ -7,7 +7,9 @@ pub mod chart;
 pub mod object;
 pub mod order;
 mod render;
+pub mod schema;
 pub mod sidecar;
+pub mod values;
 
 pub use chart::{Chart, Package, Release};
 pub use object::{Object, render};

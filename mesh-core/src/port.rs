@@ -30,6 +30,17 @@ pub fn parse_port(text: &str) -> Result<u16, PortError> {
     digits(text).ok_or_else(|| PortError::Neither(shortened(text)))
 }
 
+/// Whether a text can be the name of a port: up to 15 of `a-z 0-9 -`, with a letter, no dash at an end or doubled.
+pub fn is_port_name(text: &str) -> bool {
+    let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    (1..=15).contains(&text.len())
+        && text.bytes().all(allowed)
+        && text.bytes().any(|byte| byte.is_ascii_lowercase())
+        && !text.starts_with('-')
+        && !text.ends_with('-')
+        && !text.contains("--")
+}
+
 /// The ports from `low` to `high`, both included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PortRange {

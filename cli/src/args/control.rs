@@ -3,7 +3,6 @@
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use crate::error::CommandError;
 use crate::install::overrides::Overrides;
 
 /// Flags of every stage.
@@ -97,7 +96,7 @@ impl StageArgs {
 
 impl ControlArgs {
     /// Writes the given flags into `overrides`.
-    pub fn record(&self, overrides: &mut Overrides) -> Result<(), CommandError> {
+    pub fn record(&self, overrides: &mut Overrides) {
         overrides.set_some("controllerReplicas", self.controller_replicas);
         overrides.set_some("controllerLogLevel", self.controller_log_level.map(LogLevel::value));
         overrides.set_some("controllerUID", self.controller_uid);
@@ -111,7 +110,6 @@ impl ControlArgs {
         if let Some(image) = &self.prometheus_image {
             overrides.set("prometheus.image", image.clone());
         }
-        Ok(())
     }
 }
 

@@ -1,7 +1,5 @@
 //! Chart values from the command line: files, `--set` and its relatives.
 
-use std::path::PathBuf;
-
 use clap::Args;
 
 /// Where values come from, weakest first: files in the order given, then `--set`, `--set-string`, `--set-file`.
@@ -25,10 +23,15 @@ pub struct ValuesArgs {
 
     /// Configuration file (YAML) of the add-ons grafana, prometheus and tracing
     #[arg(long, value_name = "FILE", help_heading = "Values")]
-    pub addon_config: Option<PathBuf>,
+    pub addon_config: Option<String>,
 }
 
 impl ValuesArgs {
+    /// The add-on file, as a source to read.
+    pub fn addon_config_source(&self) -> Option<&str> {
+        self.addon_config.as_deref()
+    }
+
     /// True when no value is given.
     pub fn is_empty(&self) -> bool {
         self.values.is_empty()

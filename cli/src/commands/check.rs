@@ -96,10 +96,7 @@ pub fn run(context: &mut Context<'_>, args: &CheckArgs) -> Result<Outcome, Comma
 }
 
 fn invalid(message: &str) -> CommandError {
-    CommandError::verbatim(
-        Kind::Usage,
-        format!("Validation error when executing check command: {message}"),
-    )
+    CommandError::verbatim(Kind::Usage, format!("Validation error when executing check command: {message}"))
 }
 
 fn check(
@@ -154,9 +151,10 @@ struct Printer {
 impl Printer {
     fn new(visible: bool) -> Self {
         let spinner = if visible { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-        spinner.set_style(ProgressStyle::with_template("{spinner} {wide_msg}").unwrap_or_else(|_| {
-            ProgressStyle::default_spinner()
-        }));
+        spinner.set_style(
+            ProgressStyle::with_template("{spinner} {wide_msg}")
+                .unwrap_or_else(|_| ProgressStyle::default_spinner()),
+        );
         Self { spinner }
     }
 }

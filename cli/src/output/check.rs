@@ -119,8 +119,7 @@ impl<'a> Check<'a> {
             (Finding::Fail(text), _) => ("error", Some(text.as_str())),
             (Finding::Unknown(text), _) => ("unknown", Some(text.as_str())),
         };
-        let hint =
-            error.filter(|_| !report.anchor.is_empty()).map(|_| format!("{HINTS}{}", report.anchor));
+        let hint = error.filter(|_| !report.anchor.is_empty()).map(|_| format!("{HINTS}{}", report.anchor));
         Self { description: &report.description, hint, error, result }
     }
 }
@@ -161,7 +160,10 @@ mod tests {
         let header = "kubernetes-api\n--------------\n";
         assert_eq!(category(&ui, &report(), Detail::All), format!("{header}√ a\n{problems}"));
         assert_eq!(category(&ui, &report(), Detail::Problems), format!("{header}{problems}"));
-        assert_eq!(status(&ui, &[report()]), "Status check results are × (1 check could not be determined)\n");
+        assert_eq!(
+            status(&ui, &[report()]),
+            "Status check results are × (1 check could not be determined)\n"
+        );
         assert_eq!(status(&ui, &[]), "Status check results are √\n");
     }
 

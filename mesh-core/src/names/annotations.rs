@@ -172,6 +172,9 @@ pub const PROXY_ENABLE_NATIVE_SIDECAR_BETA: &str = "config.beta.linkerd.io/proxy
 /// Later name of config.linkerd.io/disable-tap.
 pub const VIZ_DISABLE_TAP: &str = "viz.linkerd.io/disable-tap";
 
+/// What `uninject` cannot tell by itself: empty fields that were filled and annotations that flags added.
+pub const INJECT_UNDO: &str = "linkerd.io/inject-undo";
+
 /// Value of [`INJECT`] that asks for a proxy.
 pub const INJECT_ENABLED: &str = "enabled";
 /// Value of [`INJECT`] that asks for a proxy in ingress mode.

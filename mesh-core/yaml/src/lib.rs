@@ -2,37 +2,31 @@
 //!
 //! The only module that knows the YAML library. Values are [`serde_json::Value`] with the order of keys kept.
 
+pub mod check;
+pub mod edit;
+pub mod error;
+pub mod pointer;
+mod read;
+mod scalar;
+pub mod split;
+pub mod tree;
 pub mod view;
+mod write;
 
-use serde_json::Value;
+pub use edit::{Applied, apply, edit};
+pub use error::Error;
+pub use pointer::{Op, Pointer, apply_to_value, to_json_patch};
+pub use read::{MAX_ALIAS_BYTES, MAX_ALIAS_NODES, MAX_DEPTH, from_str, from_stream};
+pub use split::{Document, MAX_DOCUMENT, SplitError, Splitter};
+pub use tree::{Buffer, Node, Style, Tree};
+pub use view::{Emptied, Kind, View};
+pub use write::{KeyOrder, to_stream, to_string, to_string_ordered};
 
-/// Why a text is not the YAML that was asked for.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The text does not parse.
-    #[error("invalid YAML: {0}")]
-    Invalid(String),
-    /// A value cannot be written as YAML.
-    #[error("cannot write YAML: {0}")]
-    Write(String),
-}
-
-/// Reads one document; an empty text is `null`.
-pub fn from_str(text: &str) -> Result<Value, Error> {
-    if text.trim().is_empty() {
-        return Ok(Value::Null);
-    }
-    serde_saphyr::from_str(text).map_err(|error| Error::Invalid(error.to_string()))
-}
-
-/// Reads every document of a stream, leaving out empty ones.
-pub fn from_stream(text: &str) -> Result<Vec<Value>, Error> {
-    let documents: Vec<Value> =
-        serde_saphyr::from_multiple(text).map_err(|error| Error::Invalid(error.to_string()))?;
-    Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
-}
-
-/// Writes one document in block style, quoted so that Kubernetes (YAML 1.1) reads back the same value.
-pub fn to_string(value: &Value) -> Result<String, Error> {
-    serde_saphyr::to_string(value).map_err(|error| Error::Write(error.to_string()))
+/// Line and column, both from 1 and the column in characters, of a byte offset.
+fn position(text: &str, at: usize) -> (usize, usize) {
+    let before = &text.as_bytes()[..at.min(text.len())];
+    let line = memchr::memchr_iter(b'\n', before).count() + 1;
+    let start = memchr::memrchr(b'\n', before).map_or(0, |newline| newline + 1);
+    let column = before[start..].iter().filter(|&&byte| byte & 0xC0 != 0x80).count() + 1;
+    (line, column)
 }

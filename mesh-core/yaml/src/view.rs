@@ -24,6 +24,17 @@ pub enum Kind {
     Mapping,
 }
 
+/// What to do with a collection once all that was added to it is removed again, so that the text is as before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Emptied {
+    /// Remove it with its key: it came with what was in it.
+    Remove,
+    /// Leave it empty: it was written as an empty `{}` or `[]`.
+    Keep,
+    /// Replace it by null: there was a key without a value.
+    Null,
+}
+
 /// A read-only look at one node of a document.
 ///
 /// Handles are small copies. What a node is not, it has none of: `items` of a string is empty, `get` on a list finds nothing.
@@ -45,6 +56,11 @@ pub trait View<'a>: Copy + Sized {
     fn as_str(self) -> Option<Cow<'a, str>>;
     /// The node and all below it as a value of its own.
     fn to_value(self) -> Value;
+
+    /// What to do with this collection when its last entry goes.
+    fn emptied(self) -> Emptied {
+        Emptied::Remove
+    }
 
     /// The truth value, if this is one.
     fn as_bool(self) -> Option<bool> {

@@ -1,0 +1,346 @@
+//! A stream of manifests in, the same stream with or without proxies out: documents are edited as text, one at a time.
+
+use std::io::{Read, Write};
+
+use memchr::memmem;
+use mesh_yaml::{Buffer, Op, Pointer, Tree, View, apply_to_value};
+use serde_json::Value;
+
+use crate::{
+    Error, Fact, Mode, Settings, Spool, Strip, inject,
+    patch::Steps,
+    split::{Documents, SplitError, is_blank},
+    uninject,
+};
+
+/// What is done with each document.
+#[derive(Clone, Copy)]
+#[non_exhaustive]
+pub enum Task<'s> {
+    /// The proxy is added, an earlier one taken away before.
+    Inject {
+        /// What is asked for.
+        settings: &'s Settings,
+        /// Whether the proxy is added here or left to the injector.
+        mode: Mode<'s>,
+    },
+    /// The proxy is taken away.
+    Uninject,
+}
+
+/// How documents are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Format {
+    /// As they came, with only the changed lines changed.
+    #[default]
+    Text,
+    /// As indented JSON.
+    Json,
+}
+
+/// Something to be said about a stream.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Notice {
+    /// What happened to an object.
+    Fact(Fact),
+    /// A document was written anew: comments, anchors and layout are lost.
+    Rewritten {
+        /// Its number, from 1.
+        document: usize,
+        /// What kept its text from being edited.
+        reason: &'static str,
+    },
+}
+
+/// Why a stream cannot be worked on; nothing of it may be written then.
+#[derive(Debug, thiserror::Error)]
+#[error("{input}: document {document}, line {line}: {cause}")]
+pub struct StreamError {
+    /// The name of the input.
+    pub input: String,
+    /// The number of the document, from 1.
+    pub document: usize,
+    /// The line in the input, from 1.
+    pub line: usize,
+    /// What is wrong there.
+    #[source]
+    pub cause: Cause,
+}
+
+/// What is wrong with a document.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Cause {
+    /// It is no YAML, or too much of it. The place is given by the [`StreamError`].
+    #[error("{0}")]
+    Yaml(String),
+    /// It cannot be injected.
+    #[error(transparent)]
+    Inject(#[from] Error),
+    /// The stream cannot be read or cut.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    /// The result cannot be held back or written.
+    #[error("cannot write the result: {0}")]
+    Write(std::io::Error),
+    /// It is not text.
+    #[error("not UTF-8")]
+    Encoding,
+}
+
+/// Works on streams, one after the other.
+pub struct Pipeline<'s> {
+    task: Task<'s>,
+    format: Format,
+    buffer: Buffer,
+    refreshed: Vec<u8>,
+}
+
+impl<'s> Pipeline<'s> {
+    /// A pipeline for one task.
+    pub fn new(task: Task<'s>, format: Format) -> Self {
+        Self { task, format, buffer: Buffer::default(), refreshed: Vec::new() }
+    }
+
+    /// Works on one input. What was said and written before an error is void: the caller drops the spool.
+    pub fn run(
+        &mut self,
+        input: &str,
+        reader: impl Read,
+        spool: &mut Spool,
+        notice: &mut dyn FnMut(Notice),
+    ) -> Result<(), StreamError> {
+        let mut documents = Documents::new(reader);
+        let mut document = 0;
+        let mut last_line = 0;
+        let mut is_first = true;
+        loop {
+            let error = |document: usize, line: usize, cause: Cause| StreamError {
+                input: input.to_owned(),
+                document: document.max(1),
+                line: line.max(1),
+                cause,
+            };
+            let chunk = match documents.next_chunk() {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => return Ok(()),
+                Err(cause) => return Err(error(document + 1, last_line + 1, cause.into())),
+            };
+            last_line = chunk.line;
+            let text = std::str::from_utf8(chunk.bytes).map_err(|wrong| {
+                let before = &chunk.bytes[..wrong.valid_up_to()];
+                let line = chunk.line + memchr::memchr_iter(b'\n', before).count() + 1;
+                error(document + 1, line, Cause::Encoding)
+            })?;
+            if self.format == Format::Text {
+                separate(spool, text, is_first);
+            }
+            is_first = false;
+            if is_blank(text) {
+                if self.format == Format::Text {
+                    spool.buffer().extend_from_slice(text.as_bytes());
+                }
+            } else {
+                document += 1;
+                let told = self.document(text, document, spool.buffer(), notice);
+                told.map_err(|(line, cause)| error(document, chunk.line + line, cause))?;
+            }
+            spool.settle().map_err(|wrong| error(document, chunk.line + 1, Cause::Write(wrong)))?;
+        }
+    }
+
+    /// Works on one document; an error comes with its line in the document.
+    fn document(
+        &mut self,
+        text: &str,
+        number: usize,
+        out: &mut Vec<u8>,
+        notice: &mut dyn FnMut(Notice),
+    ) -> Result<(), (usize, Cause)> {
+        let is_marked = memmem::find(text.as_bytes(), b"linkerd").is_some();
+        if is_marked && matches!(self.task, Task::Inject { .. }) {
+            let mut refreshed = std::mem::take(&mut self.refreshed);
+            refreshed.clear();
+            self.pass(Pass::Refresh, text, number, &mut refreshed, &mut |_| ())?;
+            let text = std::str::from_utf8(&refreshed).map_err(|_| (1, Cause::Encoding))?;
+            let told = self.pass(Pass::Task, text, number, out, notice);
+            self.refreshed = refreshed;
+            return told;
+        }
+        self.pass(Pass::Task, text, number, out, notice)
+    }
+
+    fn pass(
+        &mut self,
+        pass: Pass,
+        text: &str,
+        number: usize,
+        out: &mut Vec<u8>,
+        notice: &mut dyn FnMut(Notice),
+    ) -> Result<(), (usize, Cause)> {
+        let is_json = self.format == Format::Json && pass == Pass::Task;
+        match Tree::parse_in(text, std::mem::take(&mut self.buffer)) {
+            Ok(tree) => {
+                let told = self.tree(pass, &tree, number, is_json, out, notice);
+                self.buffer = tree.into_buffer();
+                told
+            }
+            Err(error) if error.is_unsupported() => self.value(pass, text, number, is_json, out, notice),
+            Err(error) => Err(located(&error)),
+        }
+    }
+
+    fn tree(
+        &self,
+        pass: Pass,
+        tree: &Tree<'_>,
+        number: usize,
+        is_json: bool,
+        out: &mut Vec<u8>,
+        notice: &mut dyn FnMut(Notice),
+    ) -> Result<(), (usize, Cause)> {
+        let root = tree.root();
+        if root.is_null() {
+            out.extend_from_slice(tree.text().as_bytes());
+            return Ok(());
+        }
+        let line_of = |error: Error| {
+            let field = match &error {
+                Error::Field { field, .. } => Pointer::new(field.split('.')),
+                _ => Pointer::root(),
+            };
+            let line = root.at(&field.keys()).map_or(1, |node| node.line());
+            (line, Cause::Inject(error))
+        };
+        let (ops, facts) = self.changes(pass, root).map_err(line_of)?;
+        if is_json {
+            write_json(root.to_value(), &ops, out)?;
+        } else {
+            match mesh_yaml::apply(tree, &ops, out) {
+                Ok(()) => {}
+                Err(error) if error.is_unsupported() => rewrite(tree.text(), number, &ops, out, notice)?,
+                Err(error) => return Err(located(&error)),
+            }
+        }
+        facts.into_iter().for_each(|fact| notice(Notice::Fact(fact)));
+        Ok(())
+    }
+
+    /// What the scanner leaves to the library: anchors in odd places, tags, merges.
+    fn value(
+        &self,
+        pass: Pass,
+        text: &str,
+        number: usize,
+        is_json: bool,
+        out: &mut Vec<u8>,
+        notice: &mut dyn FnMut(Notice),
+    ) -> Result<(), (usize, Cause)> {
+        let value = mesh_yaml::from_str(text).map_err(|error| located(&error))?;
+        if value.is_null() {
+            out.extend_from_slice(text.as_bytes());
+            return Ok(());
+        }
+        let (ops, facts) = self.changes(pass, &value).map_err(|error| (1, Cause::Inject(error)))?;
+        if is_json {
+            write_json(value, &ops, out)?;
+        } else if ops.is_empty() {
+            out.extend_from_slice(text.as_bytes());
+        } else {
+            rewrite(text, number, &ops, out, notice)?;
+        }
+        facts.into_iter().for_each(|fact| notice(Notice::Fact(fact)));
+        Ok(())
+    }
+
+    fn changes<'a, V: View<'a>>(&self, pass: Pass, root: V) -> Result<(Vec<Op>, Vec<Fact>), Error> {
+        if pass == Pass::Refresh {
+            return uninject(root, Strip::Refresh).map(|done| (done.ops, done.facts));
+        }
+        match self.task {
+            Task::Inject { settings, mode } => {
+                inject(root, settings, mode).map(|done| (done.ops, done.facts))
+            }
+            Task::Uninject => uninject(root, Strip::Everything).map(|done| (done.ops, done.facts)),
+        }
+    }
+}
+
+/// Which of the two looks at a document it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Pass {
+    /// Takes an earlier injection away, so that a new one starts afresh.
+    Refresh,
+    /// Does what was asked for.
+    Task,
+}
+
+/// Makes sure that the first document of an input does not run into what another input ended with.
+fn separate(spool: &mut Spool, text: &str, is_first: bool) {
+    if !is_first || spool.is_empty() {
+        return;
+    }
+    if spool.last_byte() != Some(b'\n') {
+        spool.buffer().push(b'\n');
+    }
+    if !text.starts_with("---") {
+        spool.buffer().extend_from_slice(b"---\n");
+    }
+}
+
+fn rewrite(
+    text: &str,
+    number: usize,
+    ops: &[Op],
+    out: &mut Vec<u8>,
+    notice: &mut dyn FnMut(Notice),
+) -> Result<(), (usize, Cause)> {
+    match mesh_yaml::edit(text, ops, out) {
+        Ok(mesh_yaml::Applied::Text) => {}
+        Ok(mesh_yaml::Applied::Rewritten { reason }) => {
+            notice(Notice::Rewritten { document: number, reason })
+        }
+        Err(error) => return Err(located(&error)),
+    }
+    Ok(())
+}
+
+fn write_json(mut value: Value, ops: &[Op], out: &mut Vec<u8>) -> Result<(), (usize, Cause)> {
+    apply_to_value(&mut value, ops).map_err(|error| located(&error))?;
+    serde_json::to_writer_pretty(&mut *out, &value)
+        .map_err(|error| (1, Cause::Write(std::io::Error::other(error))))?;
+    out.push(b'\n');
+    Ok(())
+}
+
+/// The error with its line in the document; the text says the rest.
+fn located(error: &mesh_yaml::Error) -> (usize, Cause) {
+    use mesh_yaml::Error as Yaml;
+    match error {
+        Yaml::Invalid { line, column, reason } => {
+            (*line, Cause::Yaml(format!("invalid YAML at column {column}: {reason}")))
+        }
+        Yaml::Limit { line, reason } => (*line, Cause::Yaml(format!("YAML too large: {reason}"))),
+        Yaml::Unsupported { line, reason } => (*line, Cause::Yaml((*reason).to_owned())),
+        other => (1, Cause::Yaml(other.to_string())),
+    }
+}
+
+/// Works on one text that is at hand, for tests and small inputs.
+pub fn run_text(
+    task: Task<'_>,
+    format: Format,
+    input: &str,
+    text: &str,
+) -> Result<(String, Vec<Notice>), StreamError> {
+    let mut spool = Spool::new();
+    let mut notices = Vec::new();
+    Pipeline::new(task, format)
+        .run(input, text.as_bytes(), &mut spool, &mut |notice| notices.push(notice))?;
+    let mut out = Vec::new();
+    let written = spool.release(&mut out).and_then(|()| out.flush());
+    let error = |cause| StreamError { input: input.to_owned(), document: 1, line: 1, cause };
+    written.map_err(|wrong| error(Cause::Write(wrong)))?;
+    String::from_utf8(out).map(|text| (text, notices)).map_err(|_| error(Cause::Encoding))
+}

@@ -1,0 +1,9 @@
+//! Our rendering of the charts against Helm's own.
+
+mod expressions;
+mod helm;
+mod language;
+mod parity;
+mod schema;
+mod setting;
+mod variants;
