@@ -1,17 +1,17 @@
 //! A stream of manifests in, the same stream with or without proxies out: documents are edited as text, one at a time.
 
-use std::io::{Read, Write};
+use std::io::{BufReader, Read, Write};
 
 use memchr::memmem;
-use mesh_yaml::{Buffer, Op, Pointer, Tree, View, apply_to_value};
+use mesh_yaml::{Buffer, Op, Pointer, SplitError, Splitter, Tree, View, apply_to_value};
 use serde_json::Value;
 
-use crate::{
-    Error, Fact, Mode, Settings, Spool, Strip, inject,
-    patch::Steps,
-    split::{Documents, SplitError, is_blank},
-    uninject,
-};
+use crate::{Error, Fact, Mode, Settings, Spool, Strip, inject, patch::Steps, uninject};
+
+/// How much of an input is read at a time, in bytes.
+const READ_SIZE: usize = 256 * 1024;
+/// The largest document that is held, in bytes.
+const MAX_DOCUMENT: usize = 256 << 20;
 
 /// What is done with each document.
 #[derive(Clone, Copy)]
@@ -78,9 +78,12 @@ pub enum Cause {
     /// It cannot be injected.
     #[error(transparent)]
     Inject(#[from] Error),
-    /// The stream cannot be read or cut.
-    #[error(transparent)]
-    Split(#[from] SplitError),
+    /// The stream cannot be read.
+    #[error("cannot read: {0}")]
+    Read(std::io::Error),
+    /// More text than a manifest can be.
+    #[error("the document is larger than {} MiB", .0 >> 20)]
+    TooLarge(usize),
     /// The result cannot be held back or written.
     #[error("cannot write the result: {0}")]
     Write(std::io::Error),
@@ -111,43 +114,30 @@ impl<'s> Pipeline<'s> {
         spool: &mut Spool,
         notice: &mut dyn FnMut(Notice),
     ) -> Result<(), StreamError> {
-        let mut documents = Documents::new(reader);
-        let mut document = 0;
-        let mut last_line = 0;
-        let mut is_first = true;
-        loop {
-            let error = |document: usize, line: usize, cause: Cause| StreamError {
-                input: input.to_owned(),
-                document: document.max(1),
-                line: line.max(1),
-                cause,
-            };
-            let chunk = match documents.next_chunk() {
-                Ok(Some(chunk)) => chunk,
-                Ok(None) => return Ok(()),
-                Err(cause) => return Err(error(document + 1, last_line + 1, cause.into())),
-            };
-            last_line = chunk.line;
-            let text = std::str::from_utf8(chunk.bytes).map_err(|wrong| {
-                let before = &chunk.bytes[..wrong.valid_up_to()];
-                let line = chunk.line + memchr::memchr_iter(b'\n', before).count() + 1;
-                error(document + 1, line, Cause::Encoding)
-            })?;
+        let reader = BufReader::with_capacity(READ_SIZE, reader);
+        let mut documents = Splitter::with_limit(reader, MAX_DOCUMENT);
+        let error = |document: usize, line: usize, cause: Cause| StreamError {
+            input: input.to_owned(),
+            document,
+            line,
+            cause,
+        };
+        while let Some(document) = documents.next_document().map_err(|wrong| cut(input, wrong))? {
+            let (text, number, line) = (document.text, document.number, document.line);
             if self.format == Format::Text {
-                separate(spool, text, is_first);
+                separate(spool, text, number == 1);
             }
-            is_first = false;
-            if is_blank(text) {
+            if document.is_blank() {
                 if self.format == Format::Text {
                     spool.buffer().extend_from_slice(text.as_bytes());
                 }
             } else {
-                document += 1;
-                let told = self.document(text, document, spool.buffer(), notice);
-                told.map_err(|(line, cause)| error(document, chunk.line + line, cause))?;
+                let told = self.document(text, number, spool.buffer(), notice);
+                told.map_err(|(inner, cause)| error(number, line + inner - 1, cause))?;
             }
-            spool.settle().map_err(|wrong| error(document, chunk.line + 1, Cause::Write(wrong)))?;
+            spool.settle().map_err(|wrong| error(number, line, Cause::Write(wrong)))?;
         }
+        Ok(())
     }
 
     /// Works on one document; an error comes with its line in the document.
@@ -274,6 +264,16 @@ enum Pass {
     Refresh,
     /// Does what was asked for.
     Task,
+}
+
+/// Why the stream could not be cut, with its place.
+fn cut(input: &str, wrong: SplitError) -> StreamError {
+    let (document, line, cause) = match wrong {
+        SplitError::Read { number, line, source } => (number, line, Cause::Read(source)),
+        SplitError::TooLarge { number, line, limit } => (number, line, Cause::TooLarge(limit)),
+        SplitError::NotText { number, line } => (number, line, Cause::Encoding),
+    };
+    StreamError { input: input.to_owned(), document, line, cause }
 }
 
 /// Makes sure that the first document of an input does not run into what another input ended with.
