@@ -1,5 +1,6 @@
 //! Our rendering of the charts against Helm's own.
 
+mod addons;
 mod expressions;
 mod helm;
 mod language;
