@@ -8,6 +8,7 @@ pub mod object;
 pub mod order;
 mod render;
 pub mod sidecar;
+pub mod values;
 
 pub use chart::{Chart, Package, Release};
 pub use object::{Object, render};

@@ -68,6 +68,18 @@ impl Package {
     }
 }
 
+impl Package {
+    /// The whole text of every template, as path and text: what Helm's renderer returns.
+    ///
+    /// # Errors
+    ///
+    /// The first template that fails.
+    pub fn texts(&self, values: &Value, release: &Release<'_>) -> Result<Vec<(String, String)>, RenderError> {
+        let context = self.context(values, release);
+        self.documents().iter().map(|path| Ok((path.clone(), self.render_file(path, &context)?))).collect()
+    }
+}
+
 fn render_paths<'p>(
     package: &Package,
     paths: impl Iterator<Item = (&'p str, Stage)>,

@@ -239,7 +239,7 @@ impl Spec {
                 quote(&mut out, &self.cut(text));
                 out
             }
-            ('v' | 's' | 'd', Data::List(items)) => self.each(verb, items, '[', ']'),
+            ('v' | 's' | 'd' | 'q', Data::List(items)) => self.each(verb, items, '[', ']'),
             ('v', Data::Nil) => "<nil>".to_owned(),
             ('v' | 't', Data::Bool(flag)) => flag.to_string(),
             ('v' | 'd', Data::Int(number)) => self.signed(number.to_string()),

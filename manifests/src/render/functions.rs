@@ -56,13 +56,6 @@ pub(crate) fn find(name: &str) -> Result<Function, String> {
         .ok_or_else(|| format!("function {name:?} not defined"))
 }
 
-/// Every function a template may call.
-pub(crate) fn names() -> impl Iterator<Item = &'static str> {
-    let tables = [text::TABLE, compare::TABLE, dicts::TABLE, lists::TABLE, encode::TABLE, numbers::TABLE];
-    let pure = tables.into_iter().flatten().map(|(name, _)| *name);
-    ["and", "or", "include", "fail", "required"].into_iter().chain(pure)
-}
-
 fn fail(values: &[Data]) -> Outcome {
     match values {
         [Data::Text(message)] => Err(message.to_string()),
@@ -126,13 +119,12 @@ fn integer_text(text: &str) -> i64 {
         Some((whole, zeros)) if !zeros.is_empty() && zeros.bytes().all(|byte| byte == b'0') => whole,
         _ => digits,
     };
-    let trimmed = digits.trim_start_matches('0');
     let parsed = match digits.get(..2) {
         Some("0x" | "0X") => i64::from_str_radix(&digits[2..], 16),
         Some("0b" | "0B") => i64::from_str_radix(&digits[2..], 2),
         Some("0o" | "0O") => i64::from_str_radix(&digits[2..], 8),
-        _ if trimmed.is_empty() && !digits.is_empty() => Ok(0),
-        _ => trimmed.parse(),
+        _ if digits.len() > 1 && digits.starts_with('0') => i64::from_str_radix(digits, 8),
+        _ => digits.parse(),
     };
     parsed.map_or(0, |number: i64| sign * number)
 }

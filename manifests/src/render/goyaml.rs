@@ -6,6 +6,7 @@
 use super::data::Data;
 use super::format;
 
+mod order;
 mod scalar;
 
 /// Column after which text is folded at the next space.
@@ -45,7 +46,7 @@ impl Writer {
                     Place::Map(indent) | Place::List(indent) => indent + 2,
                 };
                 let mut first = self.open(place);
-                for (key, value) in entries.iter() {
+                for (key, value) in order::sorted(entries) {
                     self.start(indent, &mut first);
                     self.text(key, indent, scalar::Role::Key);
                     self.out.push(':');

@@ -215,7 +215,7 @@ impl<'a> Reader<'a> {
             Event::Scalar(text, style, anchor, tag) => {
                 let is_merge = match tag.as_deref() {
                     None => style == ScalarStyle::Plain,
-                    Some(tag) => tag.is_yaml_core_schema_tag("merge"),
+                    Some(tag) => tag.suffix_in_namespace("tag:yaml.org,2002:").as_deref() == Some("merge"),
                 };
                 if text == "<<" && is_merge {
                     return Ok(None);
@@ -306,7 +306,8 @@ impl Entries {
 /// A scalar's value under its style and tag.
 fn typed(text: Cow<'_, str>, style: ScalarStyle, tag: Option<&Tag>) -> Result<Value, &'static str> {
     const NON_FINITE: &str = "infinite and not-a-number values have no place in a manifest";
-    let core = tag.filter(|tag| tag.is_yaml_core_schema()).map(Tag::suffix);
+    let core = tag.and_then(|tag| tag.suffix_in_namespace("tag:yaml.org,2002:"));
+    let core = core.as_deref();
     let meaning = match (tag, core) {
         (None, _) if style == ScalarStyle::Plain => scalar::resolve(&text),
         (None, _) => Scalar::String,

@@ -4,7 +4,9 @@
 //! of YAML that manifests are written in, and says [`Error::Unsupported`] to everything else; what it accepts means what
 //! [`from_str`](crate::from_str) reads.
 
+mod anchors;
 mod flow;
+mod scalars;
 mod scan;
 mod text;
 
@@ -73,7 +75,7 @@ struct Data {
 #[derive(Debug, Default)]
 pub struct Buffer {
     nodes: Vec<Data>,
-    anchors: Vec<scan::Anchor>,
+    anchors: Vec<anchors::Anchor>,
     hashes: Vec<(u32, u32)>,
 }
 

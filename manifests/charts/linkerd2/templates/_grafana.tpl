@@ -134,3 +134,57 @@ variable of the dashboard), legend, more (further variables, before the others).
   (include "grafana.tcp" (dict "row" 3 "title" "TCP" "select" $own "by" "direction, peer" "legend" "<direction> <peer>")) -}}
 {{- include "grafana.dashboard" (dict "uid" (printf "linkerd-%s" .kind) "title" (printf "Linkerd %s" .kind) "variables" $variables "rows" $rows) -}}
 {{- end -}}
+
+{{- /*
+grafana.ini. Grafana is reached through the dashboard, which passes /grafana on as it is, by whoever may reach the
+dashboard; there are no users of its own, and everybody may look but change nothing. Values.
+*/ -}}
+{{- define "grafana.ini" -}}
+[server]
+root_url = %(protocol)s://%(domain)s/grafana/
+serve_from_sub_path = true
+
+[auth]
+disable_login_form = true
+
+[auth.anonymous]
+enabled = true
+org_role = Viewer
+
+[auth.basic]
+enabled = false
+
+[dashboards]
+default_home_dashboard_path = /var/lib/grafana-dashboards/top-line.json
+
+[analytics]
+check_for_updates = false
+check_for_plugin_updates = false
+reporting_enabled = false
+
+[plugins]
+preinstall_disabled = true
+
+[log]
+mode = console
+{{- end -}}
+
+{{- /* datasources.yaml: the Prometheus that the rest of the control plane queries too, if there is one. Values. */ -}}
+{{- define "grafana.datasources" -}}
+apiVersion: 1
+{{- with include "linkerd.prometheusUrl" . }}
+datasources:
+- name: prometheus
+  uid: linkerd-prometheus
+  type: prometheus
+  access: proxy
+  url: {{ . | quote }}
+  isDefault: true
+  editable: false
+  jsonData:
+    httpMethod: POST
+    timeInterval: {{ $.Values.prometheus.globalConfig.scrape_interval | quote }}
+{{- else }}
+datasources: []
+{{- end }}
+{{- end -}}

@@ -345,9 +345,7 @@ namespaceSelector:
 objectSelector:
   {{- toYaml . | nindent 2 }}
 {{- end }}
-{{- if not .Values.omitWebhookSideEffects }}
 sideEffects: None
-{{- end }}
 timeoutSeconds: {{ .settings.timeoutSeconds | int }}
 {{- end -}}
 

@@ -125,7 +125,7 @@ scrape_configs:
   relabel_configs:
   - action: keep
     source_labels: [__meta_kubernetes_pod_container_port_name]
-    regex: (.+-)?admin(-http)?
+    regex: admin-http
   - action: drop
     source_labels: [__meta_kubernetes_pod_container_name]
     regex: linkerd-proxy|prometheus
@@ -152,7 +152,7 @@ scrape_configs:
   relabel_configs:
   - action: keep
     source_labels: [__meta_kubernetes_pod_container_port_name]
-    regex: (.+-)?admin(-http)?
+    regex: admin-http
   - action: drop
     source_labels: [__meta_kubernetes_pod_container_name]
     regex: linkerd-proxy

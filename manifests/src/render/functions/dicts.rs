@@ -21,16 +21,8 @@ pub(super) const TABLE: &[Row] = &[
     ("omit", |values| chosen(values, false)),
     ("merge", |values| merged(values, |old, _| !old.is_true())),
     ("mustMerge", |values| merged(values, |old, _| !old.is_true())),
-    ("mergeOverwrite", |values| {
-        merged(values, |_, new| {
-            new.is_true() || matches!(new, Data::Bool(_) | Data::Int(_) | Data::Float(_) | Data::Text(_))
-        })
-    }),
-    ("mustMergeOverwrite", |values| {
-        merged(values, |_, new| {
-            new.is_true() || matches!(new, Data::Bool(_) | Data::Int(_) | Data::Float(_) | Data::Text(_))
-        })
-    }),
+    ("mergeOverwrite", |values| merged(values, |_, _| true)),
+    ("mustMergeOverwrite", |values| merged(values, |_, _| true)),
     ("dig", dig),
     ("pluck", pluck),
     ("deepCopy", |values| exactly::<1>(values).map(|[value]| value.clone())),

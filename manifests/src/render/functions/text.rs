@@ -118,7 +118,7 @@ fn title(text: &str) -> String {
     text.chars()
         .flat_map(|character| {
             let upper = start && character.is_alphabetic();
-            start = !(character.is_alphanumeric() || character == '_' || character == '\'');
+            start = !(character.is_alphanumeric() || character == '_');
             if upper { character.to_uppercase().collect::<Vec<_>>() } else { vec![character] }
         })
         .collect()

@@ -1,33 +1,15 @@
 //! The scanner: block structure and the scalars in it.
 
-use memchr::{memchr, memchr2};
+use memchr::memchr;
 
-use crate::{
-    error::Error,
-    read::MAX_DEPTH,
-    scalar::{self, Scalar},
-};
+use crate::{error::Error, read::MAX_DEPTH, scalar};
 
 use super::{Buffer, Data, NONE, Style, text};
 
 /// Longest key; YAML's own bound.
 const MAX_KEY: usize = 1024;
-/// Most nodes and bytes that anchors and aliases may stand for; far below what the library allows, which decides beyond.
-const MAX_ALIAS_NODES: usize = 100_000;
-const MAX_ALIAS_BYTES: usize = 8 << 20;
 /// Mappings up to this size are searched for duplicate keys pair by pair.
 const SMALL_MAPPING: usize = 24;
-
-/// A name given to a node.
-#[derive(Debug, Clone)]
-pub(super) struct Anchor {
-    name: (u32, u32),
-    node: u32,
-    is_open: bool,
-    nodes: usize,
-    bytes: usize,
-    height: usize,
-}
 
 /// What a value follows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -52,28 +34,21 @@ impl Key {
     }
 }
 
-/// Anchor waiting for its node.
-#[derive(Debug, Clone, Copy)]
-struct Pending {
-    index: usize,
-    deepest: usize,
-}
-
 pub(super) type Scan<T> = Result<T, &'static str>;
 
 pub(super) struct Scanner<'t> {
     pub(super) source: &'t str,
     pub(super) text: &'t [u8],
     pub(super) pos: usize,
-    limit: usize,
+    pub(super) limit: usize,
     pub(super) line_start: usize,
     /// Whether the token at `pos` is the first of its line.
-    fresh: bool,
-    has_tabs: bool,
+    pub(super) fresh: bool,
+    pub(super) has_tabs: bool,
     pub(super) depth: usize,
-    deepest: usize,
-    spent_nodes: usize,
-    spent_bytes: usize,
+    pub(super) deepest: usize,
+    pub(super) spent_nodes: usize,
+    pub(super) spent_bytes: usize,
     pub(super) buffer: Buffer,
 }
 
@@ -107,7 +82,7 @@ pub(super) fn small(at: usize) -> u32 {
 }
 
 impl Scanner<'_> {
-    fn document(&mut self) -> Scan<u32> {
+    pub(super) fn document(&mut self) -> Scan<u32> {
         if self.text.len() >= NONE as usize {
             return Err("document of 4 GiB or more");
         }
@@ -134,7 +109,7 @@ impl Scanner<'_> {
     }
 
     /// Only blanks and comments may follow `...`.
-    fn check_tail(&mut self) -> Scan<()> {
+    pub(super) fn check_tail(&mut self) -> Scan<()> {
         let content_end = self.limit;
         if content_end == self.text.len() {
             return Ok(());
@@ -153,7 +128,7 @@ impl Scanner<'_> {
     }
 
     /// Characters whose standing differs between readers are left to the library.
-    fn check_characters(&mut self) -> Scan<()> {
+    pub(super) fn check_characters(&mut self) -> Scan<()> {
         let mut odd = 0u8;
         let mut high = 0u8;
         for &byte in self.text {
@@ -204,18 +179,18 @@ impl Scanner<'_> {
         matches!(self.byte(at), b' ' | b'\n' | b'\r' | b'\t')
     }
 
-    fn is_marker(&self, at: usize) -> bool {
+    pub(super) fn is_marker(&self, at: usize) -> bool {
         let rest = &self.text[at..];
         (rest.starts_with(b"---") || rest.starts_with(b"..."))
             && matches!(rest.get(3), None | Some(b' ' | b'\t' | b'\r' | b'\n'))
     }
 
-    fn line_end(&self, at: usize) -> usize {
+    pub(super) fn line_end(&self, at: usize) -> usize {
         memchr(b'\n', &self.text[at..self.limit]).map_or(self.limit, |offset| at + offset)
     }
 
     /// Moves to the next token: over blanks, comments and line breaks.
-    fn skip(&mut self) -> Scan<()> {
+    pub(super) fn skip(&mut self) -> Scan<()> {
         while self.pos < self.limit {
             match self.text[self.pos] {
                 b' ' => self.pos += 1,
@@ -313,7 +288,13 @@ impl Scanner<'_> {
     }
 
     /// A node that may be a block collection; `pos` is at its first token.
-    fn block(&mut self, column: usize, indent: Option<usize>, key: Key, has_anchor: bool) -> Scan<u32> {
+    pub(super) fn block(
+        &mut self,
+        column: usize,
+        indent: Option<usize>,
+        key: Key,
+        has_anchor: bool,
+    ) -> Scan<u32> {
         match self.text[self.pos] {
             b'-' if self.is_blank(self.pos + 1) => self.sequence(column, Indentless::No, key),
             b'&' => Err("anchor at the start of a line or before a key"),
@@ -327,7 +308,7 @@ impl Scanner<'_> {
         }
     }
 
-    fn enter(&mut self) -> Scan<()> {
+    pub(super) fn enter(&mut self) -> Scan<()> {
         self.depth += 1;
         self.deepest = self.deepest.max(self.depth);
         if self.depth > MAX_DEPTH { Err("nested too deep") } else { Ok(()) }
@@ -337,7 +318,7 @@ impl Scanner<'_> {
         self.enter()
     }
 
-    fn mapping(&mut self, column: usize, first: Key, key: Key) -> Scan<u32> {
+    pub(super) fn mapping(&mut self, column: usize, first: Key, key: Key) -> Scan<u32> {
         self.enter()?;
         let id = self.push(Style::BlockMapping, first.start, first.start, key);
         self.node(id).column = small(column);
@@ -395,7 +376,7 @@ impl Scanner<'_> {
     }
 
     /// Ends a block collection where its last entry ends.
-    fn close(&mut self, id: u32, last: u32) {
+    pub(super) fn close(&mut self, id: u32, last: u32) {
         self.depth -= 1;
         let end = self.node(last).end;
         let node = self.node(id);
@@ -403,7 +384,7 @@ impl Scanner<'_> {
     }
 
     /// A key at `pos`, if the line has one there; moves behind its colon.
-    fn key(&mut self) -> Scan<Option<Key>> {
+    pub(super) fn key(&mut self) -> Scan<Option<Key>> {
         let start = self.pos;
         let (style, end) = match self.text[start] {
             b'"' => (Style::DoubleQuoted, self.double_end(start)?),
@@ -430,7 +411,7 @@ impl Scanner<'_> {
     }
 
     /// End of a plain key and its colon.
-    fn plain_key(&self, start: usize) -> Option<(usize, usize)> {
+    pub(super) fn plain_key(&self, start: usize) -> Option<(usize, usize)> {
         let mut at = start;
         loop {
             match self.byte(at) {
@@ -447,7 +428,7 @@ impl Scanner<'_> {
         Some((end, at))
     }
 
-    fn quoted_key(&self, start: usize, end: usize) -> Option<(usize, usize)> {
+    pub(super) fn quoted_key(&self, start: usize, end: usize) -> Option<(usize, usize)> {
         let mut colon = end;
         while self.byte(colon) == b' ' {
             colon += 1;
@@ -504,7 +485,7 @@ impl Scanner<'_> {
     }
 
     /// A value that is no block collection.
-    fn inline(&mut self, indent: Option<usize>, key: Key) -> Scan<u32> {
+    pub(super) fn inline(&mut self, indent: Option<usize>, key: Key) -> Scan<u32> {
         let start = self.pos;
         self.fresh = false;
         match self.text[start] {
@@ -529,321 +510,6 @@ impl Scanner<'_> {
                 self.pos = end;
                 Ok(self.push(Style::Plain, start, end, key))
             }
-        }
-    }
-
-    fn quoted(&mut self, style: Style, end: usize, indent: Option<usize>, key: Key) -> Scan<u32> {
-        let start = self.pos;
-        self.check_lines(start, end, indent)?;
-        if style == Style::DoubleQuoted && text::double(&self.source[start..end]).is_none() {
-            return Err("escape");
-        }
-        self.pos = end;
-        Ok(self.push(style, start, end, key))
-    }
-
-    /// Lines of a quoted scalar after the first must be indented and no markers.
-    pub(super) fn check_lines(&self, start: usize, end: usize, indent: Option<usize>) -> Scan<()> {
-        let mut at = start;
-        while let Some(offset) = memchr(b'\n', &self.text[at..end]) {
-            let line = at + offset + 1;
-            at = line;
-            while self.byte(at) == b' ' {
-                at += 1;
-            }
-            match self.text[at] {
-                b'\n' | b'\r' => {}
-                b'\t' => return Err("tab at the start of a quoted line"),
-                _ if indent.is_some_and(|indent| at - line <= indent) => {
-                    return Err("quoted line indented too little");
-                }
-                b'-' | b'.' if at == line => return Err("quoted line that may be a marker"),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    pub(super) fn double_end(&self, start: usize) -> Scan<usize> {
-        let mut at = start + 1;
-        loop {
-            let found = memchr2(b'"', b'\\', &self.text[at.min(self.limit)..self.limit]);
-            at += found.ok_or("quote that does not end")?;
-            if self.text[at] == b'"' {
-                return Ok(at + 1);
-            }
-            at += 2;
-        }
-    }
-
-    pub(super) fn single_end(&self, start: usize) -> Scan<usize> {
-        let mut at = start + 1;
-        loop {
-            at += memchr(b'\'', &self.text[at..self.limit]).ok_or("quote that does not end")?;
-            if self.byte(at + 1) != b'\'' {
-                return Ok(at + 1);
-            }
-            at += 2;
-        }
-    }
-
-    /// Infinite values are the library's to refuse.
-    pub(super) fn check_plain(&self, start: usize, end: usize) -> Scan<()> {
-        let source = &self.source[start..end];
-        let may_be = matches!(self.text[start], b'.' | b'-' | b'+');
-        if may_be && scalar::resolve(source) == Scalar::NonFinite {
-            return Err("infinite number");
-        }
-        if self.has_tabs && memchr(b'\t', source.as_bytes()).is_some() {
-            return Err("tab in plain text");
-        }
-        Ok(())
-    }
-
-    /// End of a plain scalar in block context, over as many lines as it has.
-    fn plain_end(&mut self, indent: Option<usize>) -> Scan<usize> {
-        let mut line = self.pos;
-        loop {
-            let line_end = self.line_end(line);
-            let (end, has_comment) = self.plain_line(line, line_end)?;
-            if has_comment {
-                return Ok(end);
-            }
-            match self.continuation(line_end, indent)? {
-                Some(next) => line = next,
-                None => return Ok(end),
-            }
-        }
-    }
-
-    /// End of plain text within one line, and whether a comment ends it.
-    fn plain_line(&self, start: usize, line_end: usize) -> Scan<(usize, bool)> {
-        let mut end = line_end;
-        let mut has_comment = false;
-        let mut at = start;
-        while let Some(offset) = memchr2(b':', b'#', &self.text[at..line_end]) {
-            at += offset;
-            if self.text[at] == b'#' {
-                if at > start && matches!(self.text[at - 1], b' ' | b'\t') {
-                    (end, has_comment) = (at, true);
-                    break;
-                }
-            } else if self.is_blank(at + 1) {
-                self.text.get(at).ok_or("")?;
-                return Err("key inside of a value");
-            }
-            at += 1;
-        }
-        while end > start && matches!(self.text[end - 1], b' ' | b'\r' | b'\t') {
-            end -= 1;
-        }
-        Ok((end, has_comment))
-    }
-
-    /// Where plain text goes on after a line, if it does.
-    fn continuation(&self, line_end: usize, indent: Option<usize>) -> Scan<Option<usize>> {
-        let mut line = line_end + 1;
-        while line < self.limit {
-            let mut at = line;
-            while self.byte(at) == b' ' && at < self.limit {
-                at += 1;
-            }
-            match self.byte(at) {
-                b'\r' => line = at + 2,
-                b'\n' => line = at + 1,
-                b'\t' => return Err("tab at the start of a line"),
-                b'#' => return Ok(None),
-                b'-' | b'.' if at == line && self.is_marker(at) => return Ok(None),
-                _ => {
-                    let goes_on = indent.is_none_or(|indent| at - line > indent);
-                    return Ok(goes_on.then_some(at));
-                }
-            }
-        }
-        Ok(None)
-    }
-
-    fn anchor(&mut self) -> Scan<Pending> {
-        let (start, end) = self.name()?;
-        self.pos = end;
-        self.buffer.anchors.push(Anchor {
-            name: (small(start), small(end)),
-            node: NONE,
-            is_open: true,
-            nodes: 0,
-            bytes: 0,
-            height: 0,
-        });
-        let pending = Pending { index: self.buffer.anchors.len() - 1, deepest: self.deepest };
-        self.deepest = self.depth;
-        Ok(pending)
-    }
-
-    fn name(&self) -> Scan<(usize, usize)> {
-        let start = self.pos + 1;
-        let mut end = start;
-        while !self.is_blank(end) && !b",[]{}".contains(&self.byte(end)) {
-            end += 1;
-        }
-        if end == start || self.text[end - 1] == b':' {
-            return Err("name of an anchor");
-        }
-        Ok((start, end))
-    }
-
-    fn close_anchor(&mut self, pending: Pending, id: u32) -> Scan<()> {
-        if self.node(id).style == Style::Alias {
-            return Err("anchor on an alias");
-        }
-        self.node(id).has_anchor = true;
-        let (mut nodes, mut bytes) = (0, self.node(id).end as usize - self.node(id).start as usize);
-        for data in &self.buffer.nodes[id as usize..] {
-            nodes += 1;
-            if data.style == Style::Alias
-                && let Some(anchor) = self.buffer.anchors.iter().find(|a| a.node == data.child)
-            {
-                nodes += anchor.nodes;
-                bytes += anchor.bytes;
-            }
-        }
-        let height = self.deepest - self.depth.min(self.deepest);
-        self.deepest = self.deepest.max(pending.deepest);
-        let anchor = &mut self.buffer.anchors[pending.index];
-        anchor.node = id;
-        anchor.is_open = false;
-        (anchor.nodes, anchor.bytes, anchor.height) = (nodes, bytes, height);
-        self.spend(nodes, bytes)
-    }
-
-    fn spend(&mut self, nodes: usize, bytes: usize) -> Scan<()> {
-        self.spent_nodes += nodes;
-        self.spent_bytes += bytes;
-        match self.spent_nodes > MAX_ALIAS_NODES || self.spent_bytes > MAX_ALIAS_BYTES {
-            true => Err("aliases expand to much"),
-            false => Ok(()),
-        }
-    }
-
-    pub(super) fn alias(&mut self, key: Key) -> Scan<u32> {
-        let start = self.pos;
-        let (name_start, end) = self.name()?;
-        let name = &self.text[name_start..end];
-        let is_named = |anchor: &&Anchor| &self.text[anchor.name.0 as usize..anchor.name.1 as usize] == name;
-        let anchor = self.buffer.anchors.iter().rev().find(is_named).ok_or("alias without an anchor")?;
-        if anchor.is_open {
-            return Err("alias to a node that contains it");
-        }
-        let (node, nodes, bytes, height) = (anchor.node, anchor.nodes, anchor.bytes, anchor.height);
-        if self.depth + height > MAX_DEPTH {
-            return Err("nested too deep through aliases");
-        }
-        self.deepest = self.deepest.max(self.depth + height);
-        self.spend(nodes, bytes)?;
-        self.pos = end;
-        let id = self.push(Style::Alias, start, end, key);
-        self.node(id).child = node;
-        Ok(id)
-    }
-
-    fn block_scalar(&mut self, indent: Option<usize>, key: Key) -> Scan<u32> {
-        let Some(indent) = indent else { return Err("block scalar as the whole document") };
-        let start = self.pos;
-        let style = if self.text[start] == b'|' { Style::Literal } else { Style::Folded };
-        let header_end = self.line_end(start);
-        let (width, keeps) = self.block_header(start + 1, header_end)?;
-        let lines = (header_end + 1).min(self.limit);
-        let mut column = width.map(|width| indent + width);
-        let mut widest_blank = 0;
-        // Blanks on lines behind the text could become text if something else moved there.
-        let mut has_loose = false;
-        let (mut line, mut end) = (lines, lines);
-        while line < self.limit {
-            let line_end = self.line_end(line);
-            let mut at = line;
-            let stop = column.map_or(line_end, |column| line_end.min(line + column));
-            while at < stop && self.text[at] == b' ' {
-                at += 1;
-            }
-            let is_blank = at == line_end || (self.text[at] == b'\r' && at + 1 == line_end);
-            if is_blank && (at < stop || column.is_none() || at - line <= column.unwrap_or(0)) {
-                widest_blank = widest_blank.max(at - line);
-                has_loose |= at > line;
-            } else {
-                if column.is_none() {
-                    if at - line <= indent {
-                        break;
-                    }
-                    if widest_blank > at - line {
-                        return Err("blank line longer than the block's indentation");
-                    }
-                    column = Some(at - line);
-                }
-                if Some(at - line) != column {
-                    if self.text[at] == b'\t' {
-                        return Err("tab in the indentation of a block");
-                    }
-                    if at - line > indent {
-                        return Err("line between a block scalar's indentation and its parent's");
-                    }
-                    break;
-                }
-                end = line_end;
-                has_loose = false;
-            }
-            line = (line_end + 1).min(self.limit);
-            if line_end == self.limit {
-                break;
-            }
-        }
-        if column.is_none() && widest_blank > 0 {
-            return Err("block of blank lines");
-        }
-        // Without trailing lines the span ends before the last break, unless those lines count.
-        let has_break = end > lines && end < self.limit;
-        let has_content = end > lines;
-        let end = if keeps || has_loose || !has_content {
-            line
-        } else if has_break {
-            end + 1
-        } else {
-            end
-        };
-        self.pos = line;
-        self.line_start = line;
-        self.fresh = true;
-        self.back_to_break(line);
-        let id = self.push(style, start, end, key);
-        let node = self.node(id);
-        node.column = small(column.unwrap_or(indent + 1));
-        node.child = small(lines);
-        Ok(id)
-    }
-
-    /// The token after a block scalar starts a line of its own.
-    fn back_to_break(&mut self, line: usize) {
-        while self.pos < self.limit && self.text[self.pos] == b' ' {
-            self.pos += 1;
-        }
-        self.line_start = line;
-    }
-
-    /// Width given in a block scalar's header, and whether it keeps trailing lines.
-    fn block_header(&self, start: usize, end: usize) -> Scan<(Option<usize>, bool)> {
-        let (mut width, mut chomp, mut at) = (None, None, start);
-        while at < end {
-            match self.text[at] {
-                digit @ b'1'..=b'9' if width.is_none() => width = Some(usize::from(digit - b'0')),
-                sign @ (b'+' | b'-') if chomp.is_none() => chomp = Some(sign),
-                _ => break,
-            }
-            at += 1;
-        }
-        let rest = self.source[at..end].trim_end_matches('\r');
-        let is_fine = rest.trim_start_matches(' ').is_empty()
-            || (rest.starts_with(' ') && rest.trim_start_matches(' ').starts_with('#'));
-        match is_fine {
-            true => Ok((width, chomp == Some(b'+'))),
-            false => Err("header of a block scalar"),
         }
     }
 }

@@ -67,25 +67,29 @@ volumeMounts:
   - mountPath: /var/run/linkerd/podinfo
     name: podinfo
   {{- end }}
-  {{- with $proxy.additionalVolumeMounts }}
-  {{- toYaml . | nindent 2 }}
-  {{- end }}
 {{- end -}}
 
-{{- /* Probes; the startup probe holds back the containers after a native sidecar. */ -}}
+{{- /*
+Probes; the startup probe holds back the containers after a native sidecar. A delay of 0 is left out: the API server
+drops it, and every later `kubectl apply` would find a difference.
+*/ -}}
 {{- define "partials.proxy.probes" -}}
 {{- $proxy := .Values.global.proxy -}}
 livenessProbe:
   httpGet:
     path: /live
     port: {{ $proxy.ports.admin | int }}
-  initialDelaySeconds: {{ $proxy.livenessProbe.initialDelaySeconds | int }}
+  {{- with $proxy.livenessProbe.initialDelaySeconds | int }}
+  initialDelaySeconds: {{ . }}
+  {{- end }}
   timeoutSeconds: {{ $proxy.livenessProbe.timeoutSeconds | int }}
 readinessProbe:
   httpGet:
     path: /ready
     port: {{ $proxy.ports.admin | int }}
-  initialDelaySeconds: {{ $proxy.readinessProbe.initialDelaySeconds | int }}
+  {{- with $proxy.readinessProbe.initialDelaySeconds | int }}
+  initialDelaySeconds: {{ . }}
+  {{- end }}
   timeoutSeconds: {{ $proxy.readinessProbe.timeoutSeconds | int }}
 {{- if include "partials.native" . }}
 startupProbe:
@@ -93,7 +97,9 @@ startupProbe:
   httpGet:
     path: /ready
     port: {{ $proxy.ports.admin | int }}
-  initialDelaySeconds: {{ $proxy.startupProbe.initialDelaySeconds | int }}
+  {{- with $proxy.startupProbe.initialDelaySeconds | int }}
+  initialDelaySeconds: {{ . }}
+  {{- end }}
   periodSeconds: {{ $proxy.startupProbe.periodSeconds | int }}
 {{- end }}
 {{- end -}}

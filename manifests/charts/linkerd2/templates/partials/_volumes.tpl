@@ -22,6 +22,7 @@ partials.volumes: the volumes of the mesh's containers, as a list.
 - downwardAPI:
     items:
       - fieldRef:
+          apiVersion: v1
           fieldPath: metadata.labels
         path: labels
   name: podinfo

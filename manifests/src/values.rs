@@ -1,0 +1,182 @@
+//! Values: a chart's defaults, what the user sets over them, and how Helm puts the two together.
+
+mod strvals;
+
+use serde_json::{Map, Value};
+
+use crate::chart::Chart;
+use crate::render::RenderError;
+
+pub use strvals::{MAX_INDEX, MAX_NESTING};
+
+/// Why something the user set cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ValuesError {
+    /// A values file is not YAML, or not a map.
+    #[error("values file {file}: {cause}")]
+    File {
+        /// Name of the file.
+        file: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+    /// An expression of `--set` and its kin does not parse.
+    #[error("{flag} {expression:?}: {cause}")]
+    Expression {
+        /// The flag, such as `--set`.
+        flag: &'static str,
+        /// The expression as given.
+        expression: String,
+        /// What is wrong with it.
+        cause: String,
+    },
+}
+
+/// What the user sets, collected from files and expressions.
+///
+/// Helm reads all files first, then the expressions by kind: `--set`, `--set-string`, `--set-file`. Call the methods in this order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Overrides {
+    tree: Map<String, Value>,
+}
+
+impl Overrides {
+    /// Nothing set.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Lays the content of a values file (`-f`) over what is there.
+    ///
+    /// # Errors
+    ///
+    /// The text is not YAML or not a map.
+    pub fn file(&mut self, name: &str, text: &str) -> Result<(), ValuesError> {
+        let wrong = |cause: String| ValuesError::File { file: name.to_owned(), cause };
+        match mesh_yaml::from_str(text).map_err(|error| wrong(error.to_string()))? {
+            Value::Object(entries) => overlay(&mut self.tree, entries),
+            Value::Null => {}
+            _ => return Err(wrong("not a map of values".to_owned())),
+        }
+        Ok(())
+    }
+
+    /// Lays values over what is there, as if they stood in a file.
+    pub fn merge(&mut self, values: Map<String, Value>) {
+        overlay(&mut self.tree, values);
+    }
+
+    /// Applies a `--set` expression: `a.b=1,c[0]=x,d={p,q}`, with `true`, `null` and whole numbers recognised.
+    ///
+    /// # Errors
+    ///
+    /// The expression does not parse, or goes through something that is no map or list; nothing is changed then.
+    pub fn set(&mut self, expression: &str) -> Result<(), ValuesError> {
+        self.apply("--set", expression, |text| Ok(strvals::typed(text)))
+    }
+
+    /// Applies a `--set-string` expression: as [`Overrides::set`], every value being text.
+    ///
+    /// # Errors
+    ///
+    /// As [`Overrides::set`].
+    pub fn set_string(&mut self, expression: &str) -> Result<(), ValuesError> {
+        self.apply("--set-string", expression, |text| Ok(Value::String(text)))
+    }
+
+    /// Applies a `--set-file` expression: as [`Overrides::set`], every value being the content of the file it names.
+    ///
+    /// # Errors
+    ///
+    /// As [`Overrides::set`], or what `read` says.
+    pub fn set_file(
+        &mut self,
+        expression: &str,
+        read: impl Fn(&str) -> Result<String, String>,
+    ) -> Result<(), ValuesError> {
+        self.apply("--set-file", expression, |path| read(&path).map(Value::String))
+    }
+
+    fn apply(
+        &mut self,
+        flag: &'static str,
+        expression: &str,
+        convert: impl Fn(String) -> Result<Value, String>,
+    ) -> Result<(), ValuesError> {
+        let mut tree = self.tree.clone();
+        strvals::apply(&mut tree, expression, &convert).map_err(|cause| ValuesError::Expression {
+            flag,
+            expression: expression.to_owned(),
+            cause,
+        })?;
+        self.tree = tree;
+        Ok(())
+    }
+
+    /// What was set, nulls included.
+    #[must_use]
+    pub fn as_map(&self) -> &Map<String, Value> {
+        &self.tree
+    }
+
+    /// What was set, nulls included.
+    #[must_use]
+    pub fn into_value(self) -> Value {
+        Value::Object(self.tree)
+    }
+
+    /// The effective values of a chart: its defaults under what was set.
+    ///
+    /// # Errors
+    ///
+    /// As [`Chart::package`].
+    pub fn over(&self, chart: Chart) -> Result<Value, RenderError> {
+        Ok(coalesce(chart.defaults()?, &Value::Object(self.tree.clone())))
+    }
+}
+
+/// Merges maps as Helm merges values files: deeply, anything else replaces; nulls stay.
+fn overlay(target: &mut Map<String, Value>, source: Map<String, Value>) {
+    for (key, value) in source {
+        match (target.get_mut(&key), value) {
+            (Some(Value::Object(old)), Value::Object(new)) => overlay(old, new),
+            (_, value) => drop(target.insert(key, value)),
+        }
+    }
+}
+
+/// Puts what was set over defaults, as Helm does before it renders: maps merge deeply, null takes a default away, anything else
+/// replaces. A default of null is none at all.
+#[must_use]
+pub fn coalesce(defaults: &Value, set: &Value) -> Value {
+    let (Value::Object(defaults), Value::Object(set)) = (defaults, set) else { return set.clone() };
+    let mut result = Map::new();
+    for (key, default) in defaults.iter().filter(|(_, default)| !default.is_null()) {
+        match set.get(key) {
+            None => drop(result.insert(key.clone(), without_nulls(default))),
+            Some(Value::Null) => {}
+            Some(value @ Value::Object(_)) if default.is_object() => {
+                result.insert(key.clone(), coalesce(default, value));
+            }
+            Some(value) => drop(result.insert(key.clone(), value.clone())),
+        }
+    }
+    for (key, value) in set {
+        if defaults.get(key).is_none_or(Value::is_null) {
+            result.insert(key.clone(), value.clone());
+        }
+    }
+    Value::Object(result)
+}
+
+/// A copy of a default without the nulls in its maps.
+fn without_nulls(value: &Value) -> Value {
+    match value {
+        Value::Object(entries) => {
+            let kept = entries.iter().filter(|(_, value)| !value.is_null());
+            Value::Object(kept.map(|(key, value)| (key.clone(), without_nulls(value))).collect())
+        }
+        other => other.clone(),
+    }
+}
