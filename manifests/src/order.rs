@@ -49,7 +49,7 @@ pub fn place(chart: Chart, template: &str) -> (usize, Stage) {
     let stem = stem(template);
     let list = match chart {
         Chart::Control => CONTROL,
-        Chart::Crds | Chart::Cni => return (0, Stage::Config),
+        Chart::Crds | Chart::Cni | Chart::Profiles => return (0, Stage::Config),
     };
     let found = list.iter().position(|(name, _)| *name == stem);
     found.map_or((list.len(), Stage::ControlPlane), |rank| (rank, list[rank].1))
