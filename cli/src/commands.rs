@@ -2,5 +2,6 @@
 
 pub mod check;
 pub mod install;
+pub mod profile;
 pub mod uninstall;
 pub mod version;
