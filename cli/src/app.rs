@@ -4,7 +4,11 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
+<<<<<<< HEAD
 use crate::commands::{check, install, uninstall, upgrade, version};
+=======
+use crate::commands::{check, install, profile, uninstall, version};
+>>>>>>> profile
 use crate::context::Context;
 use crate::error::{CommandError, Exits, Outcome};
 use crate::extension;
@@ -39,6 +43,8 @@ pub enum Command {
     Check(check::CheckArgs),
     /// Output Kubernetes configs to install Linkerd
     Install(Box<install::InstallArgs>),
+    /// Output service profile config for Kubernetes
+    Profile(profile::ProfileArgs),
     /// Output Kubernetes resources to uninstall the Linkerd control plane
     Uninstall(uninstall::UninstallArgs),
     /// Output Kubernetes configs to upgrade an existing Linkerd control plane
@@ -59,6 +65,7 @@ impl Command {
         match self {
             Self::Check(args) => check::run(context, &args),
             Self::Install(args) => install::run(context, &args),
+            Self::Profile(args) => profile::run(context, &args),
             Self::Uninstall(args) => uninstall::run(context, &args),
             Self::Upgrade(args) => upgrade::run(context, &args),
             Self::Version(args) => version::run(context, &args),

@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod install;
+pub mod profile;
 pub mod uninstall;
 pub mod upgrade;
 pub mod version;
