@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{check, install, uninstall, version};
+use crate::commands::{check, inject, install, uninject, uninstall, version};
 use crate::context::Context;
 use crate::error::{CommandError, Exits, Outcome};
 use crate::extension;
@@ -37,8 +37,12 @@ pub struct Cli {
 pub enum Command {
     /// Check the Linkerd installation for potential problems
     Check(check::CheckArgs),
+    /// Add the Linkerd proxy to a Kubernetes config
+    Inject(Box<inject::InjectArgs>),
     /// Output Kubernetes configs to install Linkerd
     Install(Box<install::InstallArgs>),
+    /// Remove the Linkerd proxy from a Kubernetes config
+    Uninject(uninject::UninjectArgs),
     /// Output Kubernetes resources to uninstall the Linkerd control plane
     Uninstall(uninstall::UninstallArgs),
     /// Print the client and server version information
@@ -56,7 +60,9 @@ impl Command {
     pub fn run(self, context: &mut Context<'_>) -> Result<Outcome, CommandError> {
         match self {
             Self::Check(args) => check::run(context, &args),
+            Self::Inject(args) => inject::run(context, &args),
             Self::Install(args) => install::run(context, &args),
+            Self::Uninject(args) => uninject::run(context, &args),
             Self::Uninstall(args) => uninstall::run(context, &args),
             Self::Version(args) => version::run(context, &args),
             Self::Extension(words) => extension::run(context, &words),
