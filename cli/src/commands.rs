@@ -1,8 +1,13 @@
 //! The commands; the path of a file is the words typed.
 
 pub mod check;
+pub mod inject;
 pub mod install;
+<<<<<<< HEAD
 pub mod profile;
+=======
+pub mod uninject;
+>>>>>>> inject
 pub mod uninstall;
 pub mod upgrade;
 pub mod version;
