@@ -1,0 +1,1 @@
+//! Tests on nodes where pods really run (level `node`).
