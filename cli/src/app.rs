@@ -4,15 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-<<<<<<< HEAD
-<<<<<<< HEAD
-use crate::commands::{check, install, uninstall, upgrade, version};
-=======
-use crate::commands::{check, install, profile, uninstall, version};
->>>>>>> profile
-=======
-use crate::commands::{check, inject, install, uninject, uninstall, version};
->>>>>>> inject
+use crate::commands::{check, inject, install, profile, uninject, uninstall, upgrade, version};
 use crate::context::Context;
 use crate::error::{CommandError, Exits, Outcome};
 use crate::extension;
@@ -49,13 +41,10 @@ pub enum Command {
     Inject(Box<inject::InjectArgs>),
     /// Output Kubernetes configs to install Linkerd
     Install(Box<install::InstallArgs>),
-<<<<<<< HEAD
     /// Output service profile config for Kubernetes
     Profile(profile::ProfileArgs),
-=======
     /// Remove the Linkerd proxy from a Kubernetes config
     Uninject(uninject::UninjectArgs),
->>>>>>> inject
     /// Output Kubernetes resources to uninstall the Linkerd control plane
     Uninstall(uninstall::UninstallArgs),
     /// Output Kubernetes configs to upgrade an existing Linkerd control plane
@@ -77,11 +66,8 @@ impl Command {
             Self::Check(args) => check::run(context, &args),
             Self::Inject(args) => inject::run(context, &args),
             Self::Install(args) => install::run(context, &args),
-<<<<<<< HEAD
             Self::Profile(args) => profile::run(context, &args),
-=======
             Self::Uninject(args) => uninject::run(context, &args),
->>>>>>> inject
             Self::Uninstall(args) => uninstall::run(context, &args),
             Self::Upgrade(args) => upgrade::run(context, &args),
             Self::Version(args) => version::run(context, &args),

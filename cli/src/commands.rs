@@ -3,11 +3,8 @@
 pub mod check;
 pub mod inject;
 pub mod install;
-<<<<<<< HEAD
 pub mod profile;
-=======
 pub mod uninject;
->>>>>>> inject
 pub mod uninstall;
 pub mod upgrade;
 pub mod version;

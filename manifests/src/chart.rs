@@ -23,11 +23,7 @@ pub enum Chart {
     Control,
     /// The CNI plugin (`linkerd2-cni`).
     Cni,
-<<<<<<< HEAD
     /// ServiceProfiles of the control plane's own Services (`linkerd2-sp`).
-=======
-    /// The service profiles of the control plane's own services (`linkerd2-sp`).
->>>>>>> engine
     Profiles,
 }
 
