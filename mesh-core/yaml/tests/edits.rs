@@ -1,4 +1,5 @@
 //! Edits of text: what they leave alone, what they write, and that they can be undone.
+#![expect(clippy::unwrap_used, reason = "a test may panic and need not be fast")]
 
 use mesh_yaml::{Applied, Op, Pointer, edit};
 use serde_json::{Value, json};
