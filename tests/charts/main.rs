@@ -2,9 +2,11 @@
 
 mod addons;
 mod expressions;
+mod golden;
 mod helm;
 mod language;
 mod parity;
 mod schema;
 mod setting;
+mod tidy;
 mod variants;

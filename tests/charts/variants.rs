@@ -42,7 +42,8 @@ pub fn variants(chart: Chart) -> Vec<Variant> {
     match chart {
         Chart::Control => control(),
         Chart::Cni => cni(),
-        _ => vec![Variant { name: "default", set: json!({}) }],
+        Chart::Profiles => profiles(),
+        Chart::Crds => definitions(),
     }
 }
 
@@ -175,5 +176,44 @@ fn control() -> Vec<Variant> {
 }
 
 fn cni() -> Vec<Variant> {
-    vec![Variant { name: "default", set: json!({}) }]
+    let sets = [
+        ("default", json!({})),
+        (
+            "ports and networks",
+            json!({
+                "ignoreInboundPorts": "22,8000-9000", "ignoreOutboundPorts": "443", "portsToRedirect": "80,8080",
+                "skipSubnets": "10.0.0.0/8", "proxyGID": 2102, "iptablesMode": "legacy", "useWaitFlag": true, "disableIPv6": true,
+            }),
+        ),
+        ("one folder", json!({"destCNINetDir": "/opt/cni", "destCNIBinDir": "/opt/cni"})),
+        ("no repairer", json!({"repairController": {"enabled": false}, "privileged": true})),
+        (
+            "placement",
+            json!({
+                "namespace": "cni", "installNamespace": false, "cliVersion": "stable-9.9.9", "cniPluginVersion": "v7",
+                "imagePullSecrets": [{"name": "registry-key"}], "priorityClassName": "system-node-critical",
+                "nodeSelector": {"pool": "mesh"}, "podLabels": {"team": "mesh"}, "commonLabels": {"x": "y"},
+                "podAnnotations": {"a": "b"}, "resources": {"cpu": {"request": "10m", "limit": 1}, "memory": {"request": "20Mi"}},
+                "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}},
+            }),
+        ),
+    ];
+    sets.into_iter().map(|(name, set)| Variant { name, set }).collect()
+}
+
+fn profiles() -> Vec<Variant> {
+    let sets = [
+        ("default", json!({})),
+        ("other names", json!({"namespace": "mesh", "clusterDomain": "cluster.example"})),
+    ];
+    sets.into_iter().map(|(name, set)| Variant { name, set }).collect()
+}
+
+fn definitions() -> Vec<Variant> {
+    let sets = [
+        ("default", json!({})),
+        ("no split", json!({"installTrafficSplit": false})),
+        ("recorded by the command", json!({"global": {"cliVersion": "stable-9.9.9", "namespace": "mesh"}})),
+    ];
+    sets.into_iter().map(|(name, set)| Variant { name, set }).collect()
 }
