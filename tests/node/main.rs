@@ -1,5 +1,7 @@
 //! Tests on nodes where pods really run (level `node`).
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -130,8 +132,10 @@ fn nothing_outlives_a_killed_process_whose_pods_run() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    // By reference: the pipe has to stay open, for the program goes on writing to it.
     let kubeconfig = lines
+        .by_ref()
         .map_while(Result::ok)
         .find_map(|line| line.strip_prefix("export KUBECONFIG=").map(PathBuf::from))
         .expect("the kubeconfig's path");
