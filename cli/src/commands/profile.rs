@@ -101,7 +101,9 @@ enum Source<'a> {
 pub fn run(context: &mut Context<'_>, args: &ProfileArgs) -> Result<Outcome, CommandError> {
     let source = source(args)?;
     if matches!(source, Source::Template) && args.format != ProfileFormat::ServiceProfile {
-        return Err(CommandError::usage("--template writes a ServiceProfile; --format is for --open-api and --proto"));
+        return Err(CommandError::usage(
+            "--template writes a ServiceProfile; --format is for --open-api and --proto",
+        ));
     }
     if !args.proto_path.is_empty() && !matches!(source, Source::Proto(_)) {
         return Err(CommandError::usage("--proto-path is for --proto"));
@@ -210,7 +212,9 @@ fn warn_about_size(context: &mut Context<'_>, text: &str, profile: &Value) {
     }
     let size = profile.to_string().len();
     if size > STORE_LIMIT {
-        context.ui.warn(&format!("the profile has {size} bytes, more than the {STORE_LIMIT} that Kubernetes stores"));
+        context.ui.warn(&format!(
+            "the profile has {size} bytes, more than the {STORE_LIMIT} that Kubernetes stores"
+        ));
     } else if size > APPLY_LIMIT {
         context.ui.warn(&format!(
             "the profile has {size} bytes; apply it with `kubectl apply --server-side`, for plain apply takes {APPLY_LIMIT}"
@@ -231,11 +235,13 @@ fn cluster_domain(context: &mut Context<'_>) -> Result<mesh_core::dns::Subdomain
     let config = context.block_on(find_config(&client, &namespace))??;
     let hint = "--ignore-cluster assumes cluster.local";
     let config = config.ok_or_else(|| {
-        CommandError::failure(format!("ConfigMap linkerd-config is not found in namespace {namespace}")).hint(hint)
+        CommandError::failure(format!("ConfigMap linkerd-config is not found in namespace {namespace}"))
+            .hint(hint)
     })?;
     let domain = recorded_domain(&config)?.unwrap_or_else(|| CLUSTER_DOMAIN.to_owned());
     domain.parse().map_err(|error: InvalidName| {
-        CommandError::failure(format!("the cluster domain {domain:?} in ConfigMap linkerd-config: {error}")).hint(hint)
+        CommandError::failure(format!("the cluster domain {domain:?} in ConfigMap linkerd-config: {error}"))
+            .hint(hint)
     })
 }
 
@@ -246,12 +252,14 @@ async fn find_config(client: &Client, namespace: &str) -> Result<Option<Value>, 
 /// From the values of this version (`global.clusterDomain`) and of Linkerd's later ones (`clusterDomain`), or from
 /// the JSON documents of Linkerd 2.8.
 fn recorded_domain(config: &Value) -> Result<Option<String>, CommandError> {
-    for (key, pointers) in
-        [("values", ["/global/clusterDomain", "/clusterDomain"]), ("global", ["/clusterDomain", "/cluster_domain"])]
-    {
+    for (key, pointers) in [
+        ("values", ["/global/clusterDomain", "/clusterDomain"]),
+        ("global", ["/clusterDomain", "/cluster_domain"]),
+    ] {
         let Some(text) = config["data"].get(key).and_then(Value::as_str) else { continue };
-        let values = mesh_yaml::from_str(text)
-            .map_err(|error| CommandError::failure(format!("ConfigMap linkerd-config, key {key}: {error}")))?;
+        let values = mesh_yaml::from_str(text).map_err(|error| {
+            CommandError::failure(format!("ConfigMap linkerd-config, key {key}: {error}"))
+        })?;
         let found = pointers.iter().find_map(|pointer| values.pointer(pointer).and_then(Value::as_str));
         if let Some(found) = found.filter(|found| !found.is_empty()) {
             return Ok(Some(found.to_owned()));
@@ -277,7 +285,9 @@ fn shown(file: &Path) -> String {
 
 fn refused(error: mesh_profile::Error) -> CommandError {
     let hint = match &error {
-        mesh_profile::Error::ExternalReference { .. } => Some("tools such as redocly or swagger-cli bundle documents"),
+        mesh_profile::Error::ExternalReference { .. } => {
+            Some("tools such as redocly or swagger-cli bundle documents")
+        }
         mesh_profile::Error::Empty { what: "services", .. } => {
             Some("name the file that declares the service; imported files make no routes")
         }

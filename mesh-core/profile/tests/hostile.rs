@@ -153,7 +153,7 @@ fn proto_errors_have_lines_and_columns() {
     );
     assert!(proto_refused("service S {\0}").starts_with("a.proto:1:12: a NUL byte"));
     assert!(proto_refused("import \"../up.proto\"; service S {}").starts_with("a.proto:1:8: "));
-    assert!(proto_refused("import \"/up.proto\"; service S {}").contains("is not a plain path"));
+    assert!(proto_refused("import \"/up.proto\"; service S {}").starts_with("a.proto:1:8: "));
 }
 
 #[test]

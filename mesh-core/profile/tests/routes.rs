@@ -105,6 +105,11 @@ fn paths_and_timeouts_that_a_route_cannot_hold() {
     assert!(read(&format!("/{}", "a".repeat(1024)), "1s").is_err());
     assert!(read("/a", "2000000h").is_err());
     assert_eq!(read("/a//b", "1s").unwrap()["matches"][0]["path"]["type"], "RegularExpression");
+    // The API takes only the characters of a URI in an exact path.
+    for odd in ["/a|b", "/a[1]", "/100%", "/a%2Fb", "/a/.."] {
+        assert_eq!(read(odd, "1s").unwrap()["matches"][0]["path"]["type"], "RegularExpression", "{odd}");
+    }
+    assert_eq!(read("/a%20b!$&'()*+,;=:@", "1s").unwrap()["matches"][0]["path"]["type"], "Exact");
     assert_eq!(read("/a/b", "1500us").unwrap()["timeouts"]["request"], "2ms");
     let grpc = openapi::read("api", &document(json!({"/a": {"get": {}}}))).unwrap();
     let error = gateway::grpc_routes(&target(), &grpc.operations).unwrap_err();

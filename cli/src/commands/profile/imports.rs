@@ -37,7 +37,8 @@ impl Imports for FileImports {
             if !found.is_file() {
                 continue;
             }
-            let content = fs::read(&found).map_err(|error| format!("cannot read {}: {error}", found.display()))?;
+            let content =
+                fs::read(&found).map_err(|error| format!("cannot read {}: {error}", found.display()))?;
             return Ok(Some(Imported { identity: found.display().to_string(), content }));
         }
         Ok(None)
