@@ -183,8 +183,15 @@ fn path_match(path: &PathPattern) -> Result<Value, Error> {
 /// Whether the API takes a path as it stands; others go as regular expressions.
 fn is_plain(path: &str) -> bool {
     let lower = path.to_ascii_lowercase();
-    let refused = ["//", "/./", "/../", "%2f", "#"];
+    let refused = ["//", "/./", "/../", "%2f"];
+    let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-/._~!$&'()*+,;=:@".contains(&byte);
+    let escaped = |part: &[u8]| part.len() >= 2 && part[..2].iter().all(u8::is_ascii_hexdigit);
+    let characters = path
+        .bytes()
+        .enumerate()
+        .all(|(at, byte)| allowed(byte) || byte == b'%' && escaped(&path.as_bytes()[at + 1..]));
     path.starts_with('/')
+        && characters
         && !refused.iter().any(|part| lower.contains(part))
         && !path.ends_with("/.")
         && !path.ends_with("/..")
