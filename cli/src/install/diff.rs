@@ -105,7 +105,7 @@ impl Differences {
             );
         }
         for change in &self.changed {
-            text.push_str(&change.diff);
+            change.diff.lines().for_each(|line| push_shortened(&mut text, line));
         }
         text
     }
@@ -128,6 +128,20 @@ impl Differences {
         });
         lines
     }
+}
+
+/// Longer lines, such as dashboards on one line, help nobody.
+const LINE: usize = 300;
+
+fn push_shortened(text: &mut String, line: &str) {
+    match line.char_indices().nth(LINE) {
+        Some((end, _)) => {
+            text.push_str(&line[..end]);
+            text.push('\u{2026}');
+        }
+        None => text.push_str(line),
+    }
+    text.push('\n');
 }
 
 /// Compares the objects in place with the rendered ones.
