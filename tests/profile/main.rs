@@ -1,5 +1,7 @@
 //! `linkerd profile` as it is run: flags, files, stdin, errors and exit codes.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::Path;
 

@@ -1,5 +1,7 @@
 //! Whole sources against whole outputs: the samples of `tests/profile` and their golden files.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 

@@ -1,6 +1,9 @@
 //! Wrong and hostile sources: each ends in an error that says where, soon and in little memory.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use mesh_profile::proto::{Imported, Imports, NoImports};
 use mesh_profile::{Error, openapi, proto};
@@ -121,7 +124,7 @@ fn deep_nesting_bombs_and_huge_numbers() {
     let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..12 {
         let before = level - 1;
-        bomb.push_str(&format!("a{level}: &a{level} [{}]\n", vec![format!("*a{before}"); 10].join(", ")));
+        let _ = writeln!(bomb, "a{level}: &a{level} [{}]", vec![format!("*a{before}"); 10].join(", "));
     }
     assert!(refused(&bomb).starts_with("api"));
     let number = "{\"openapi\": \"3.0.0\", \"paths\": {\"/a\": {\"get\": {\"responses\": {\"99999999999999999999\": {}}}}}}";

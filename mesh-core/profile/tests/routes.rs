@@ -1,5 +1,7 @@
 //! Properties of what is generated: conditions match what they should, and objects keep to the API's limits.
 
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
 use mesh_core::profile::ServiceProfile;
 use mesh_profile::{PathPattern, Target, gateway, openapi, service_profile};
 use proptest::prelude::*;
