@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{check, install, uninstall, version};
+use crate::commands::{check, inject, install, profile, uninject, uninstall, upgrade, version};
 use crate::context::Context;
 use crate::error::{CommandError, Exits, Outcome};
 use crate::extension;
@@ -37,10 +37,18 @@ pub struct Cli {
 pub enum Command {
     /// Check the Linkerd installation for potential problems
     Check(check::CheckArgs),
+    /// Add the Linkerd proxy to a Kubernetes config
+    Inject(Box<inject::InjectArgs>),
     /// Output Kubernetes configs to install Linkerd
     Install(Box<install::InstallArgs>),
+    /// Output service profile config for Kubernetes
+    Profile(profile::ProfileArgs),
+    /// Remove the Linkerd proxy from a Kubernetes config
+    Uninject(uninject::UninjectArgs),
     /// Output Kubernetes resources to uninstall the Linkerd control plane
     Uninstall(uninstall::UninstallArgs),
+    /// Output Kubernetes configs to upgrade an existing Linkerd control plane
+    Upgrade(Box<upgrade::UpgradeArgs>),
     /// Print the client and server version information
     Version(version::VersionArgs),
     /// A program named `linkerd-NAME` on the PATH
@@ -56,8 +64,12 @@ impl Command {
     pub fn run(self, context: &mut Context<'_>) -> Result<Outcome, CommandError> {
         match self {
             Self::Check(args) => check::run(context, &args),
+            Self::Inject(args) => inject::run(context, &args),
             Self::Install(args) => install::run(context, &args),
+            Self::Profile(args) => profile::run(context, &args),
+            Self::Uninject(args) => uninject::run(context, &args),
             Self::Uninstall(args) => uninstall::run(context, &args),
+            Self::Upgrade(args) => upgrade::run(context, &args),
             Self::Version(args) => version::run(context, &args),
             Self::Extension(words) => extension::run(context, &words),
         }
@@ -65,7 +77,10 @@ impl Command {
 
     /// Which exit codes it ends with.
     pub fn exits(&self) -> Exits {
-        Exits::Linkerd
+        match self {
+            Self::Upgrade(args) if args.is_diff() => Exits::Diff,
+            _ => Exits::Linkerd,
+        }
     }
 
     /// Which exit codes a command line ends with that could not be parsed: judged by its first command word.

@@ -2,6 +2,7 @@
 
 pub mod diff;
 pub mod existing;
+pub mod identity;
 pub mod overrides;
 pub mod plan;
 pub mod recorded;

@@ -4,6 +4,7 @@
 //! out as a [`table::Table`]. Because both come from one value, they cannot drift apart.
 
 pub mod check;
+pub mod inject;
 pub mod manifest;
 pub mod table;
 

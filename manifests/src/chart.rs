@@ -23,7 +23,7 @@ pub enum Chart {
     Control,
     /// The CNI plugin (`linkerd2-cni`).
     Cni,
-    /// The service profiles of the control plane's own services (`linkerd2-sp`).
+    /// ServiceProfiles of the control plane's own Services (`linkerd2-sp`).
     Profiles,
 }
 

@@ -91,7 +91,8 @@ fn render_paths<'p>(
     for (path, stage) in paths {
         let rendered = package.render_file(path, &context)?;
         for (text, line) in documents(&rendered) {
-            let value = mesh_yaml::from_str(text).map_err(|error| RenderError {
+            // A block scalar at the end keeps its line break only if the text has one, as it will where it is written.
+            let value = mesh_yaml::from_str(&format!("{text}\n")).map_err(|error| RenderError {
                 chart: package.name().to_owned(),
                 template: path.to_owned(),
                 line,

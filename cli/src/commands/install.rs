@@ -13,7 +13,7 @@ use crate::context::Context;
 use crate::error::{CommandError, Outcome};
 use crate::install::overrides::Overrides;
 use crate::install::plan::{self, Parts, Plan};
-use crate::install::{collect, record_ha};
+use crate::install::{collect, identity, record_ha};
 use crate::output::manifest::ManifestFormat;
 
 /// Output Kubernetes configs to install Linkerd
@@ -187,9 +187,12 @@ impl InstallOptions {
         self.new_identity.record(&mut flags);
         self.proxy.record(&mut flags)?;
         flags.set_some("global.clusterDomain", self.cluster_domain.clone());
-        let overrides = collect(&self.values, flags)?;
+        let mut overrides = collect(&self.values, flags)?;
         let names = plan::mesh_names(&context.global.linkerd_namespace, &overrides)?;
-        let material = if self.new_identity.identity_external_issuer {
+        let from_values = identity::take_from_values(&mut overrides, &names, context.now)?;
+        let material = if let Some(material) = from_values {
+            material
+        } else if self.new_identity.identity_external_issuer {
             preflight::external_issuer(context, &names)?
         } else {
             self.new_identity.material(&self.identity, &names, context.now, &mut SystemEntropy::new())?

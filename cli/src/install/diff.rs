@@ -13,6 +13,8 @@ use crate::error::CommandError;
 
 const LAST_APPLIED: &str = "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration";
 
+const OURS: &str = "/metadata/labels/linkerd.io~1control-plane-ns";
+
 /// What names an object: kind, namespace and name. The version of the API is not part of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identity {
@@ -103,7 +105,7 @@ impl Differences {
             );
         }
         for change in &self.changed {
-            text.push_str(&change.diff);
+            change.diff.lines().for_each(|line| push_shortened(&mut text, line));
         }
         text
     }
@@ -128,6 +130,20 @@ impl Differences {
     }
 }
 
+/// Longer lines, such as dashboards on one line, help nobody.
+const LINE: usize = 300;
+
+fn push_shortened(text: &mut String, line: &str) {
+    match line.char_indices().nth(LINE) {
+        Some((end, _)) => {
+            text.push_str(&line[..end]);
+            text.push('\u{2026}');
+        }
+        None => text.push_str(line),
+    }
+    text.push('\n');
+}
+
 /// Compares the objects in place with the rendered ones.
 pub fn compare(present: &[Value], rendered: &[Value]) -> Result<Differences, CommandError> {
     let present: BTreeMap<Identity, &Value> =
@@ -142,7 +158,13 @@ pub fn compare(present: &[Value], rendered: &[Value]) -> Result<Differences, Com
         }
         rendered_ids.push(identity);
     }
-    differences.left = present.keys().filter(|identity| !rendered_ids.contains(identity)).cloned().collect();
+    // What somebody else maintains, such as an external issuer, is not ours to leave behind.
+    let ours = |object: &Value| object.pointer(OURS).is_some();
+    differences.left = present
+        .iter()
+        .filter(|(identity, object)| !rendered_ids.contains(identity) && ours(object))
+        .map(|(identity, _)| identity.clone())
+        .collect();
     Ok(differences)
 }
 
@@ -293,7 +315,8 @@ mod tests {
     #[test]
     fn new_and_left_behind_objects_are_named() {
         let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
-                          "metadata": {"name": "linkerd-linkerd-old"}});
+                          "metadata": {"name": "linkerd-linkerd-old",
+                                       "labels": {"linkerd.io/control-plane-ns": "linkerd"}}});
         let found = compare(&[role], &[deployment("controller:1")]).unwrap();
         assert_eq!(found.left[0].to_string(), "clusterrole/linkerd-linkerd-old");
         assert_eq!(found.added[0].to_string(), "deployment/linkerd-identity in linkerd");

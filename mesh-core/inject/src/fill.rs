@@ -22,12 +22,19 @@ pub(crate) const UNDO: &str = names::INJECT_UNDO;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Metadata {
     annotations: BTreeMap<String, String>,
+    derived: Vec<String>,
     labels: BTreeMap<String, String>,
 }
 
 impl Metadata {
     pub(crate) fn annotate(&mut self, name: &str, value: impl Into<String>) {
         self.annotations.insert(name.to_owned(), value.into());
+    }
+
+    /// An annotation that follows from the pod's own fields, so that a new injection writes it anew.
+    pub(crate) fn derive(&mut self, name: &str, value: impl Into<String>) {
+        self.annotate(name, value);
+        self.derived.push(name.to_owned());
     }
 
     pub(crate) fn label(&mut self, name: &str, value: impl Into<String>) {
@@ -40,6 +47,8 @@ impl Metadata {
 pub(crate) struct Undo {
     /// Annotations with a `config` prefix that were added.
     pub(crate) added: Vec<String>,
+    /// Annotations with a `config` prefix that followed from the pod's own fields.
+    pub(crate) derived: Vec<String>,
     /// Fields that were there without content, by pointer from the object's root: `{}`, `[]` or `null`.
     pub(crate) filled: BTreeMap<String, String>,
 }
@@ -53,22 +62,29 @@ impl Undo {
 
     fn parse(text: &str) -> Self {
         let value: Value = serde_json::from_str(text).unwrap_or_default();
-        let added = value["added"].as_array().into_iter().flatten();
+        let names = |key: &str| {
+            let names = value[key].as_array().into_iter().flatten();
+            names.filter_map(Value::as_str).map(str::to_owned).collect()
+        };
         let filled = value["filled"].as_object().into_iter().flatten();
         Self {
-            added: added.filter_map(Value::as_str).map(str::to_owned).collect(),
+            added: names("added"),
+            derived: names("derived"),
             filled: filled.filter_map(|(path, how)| Some((path.clone(), how.as_str()?.to_owned()))).collect(),
         }
     }
 
     fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.filled.is_empty()
+        self.added.is_empty() && self.derived.is_empty() && self.filled.is_empty()
     }
 
     fn to_text(&self) -> String {
         let mut object = Map::new();
         if !self.added.is_empty() {
             object.insert("added".to_owned(), json!(self.added));
+        }
+        if !self.derived.is_empty() {
+            object.insert("derived".to_owned(), json!(self.derived));
         }
         if !self.filled.is_empty() {
             object.insert("filled".to_owned(), json!(self.filled));
@@ -109,6 +125,7 @@ impl<'a, V: View<'a>> Filler<V> {
             }
         }
         self.undo = Undo::read(self.root, owner);
+        self.undo.derived.clear();
         self.metadata = Some((owner.clone(), metadata));
         Ok(())
     }
@@ -204,7 +221,9 @@ impl<'a, V: View<'a>> Filler<V> {
     ) {
         for name in wanted.annotations.keys().filter(|name| names::is_config(name)) {
             let is_new = annotations.is_none_or(|map| map.get(name).is_none());
-            if is_new && !self.undo.added.contains(name) {
+            if is_new && wanted.derived.contains(name) {
+                self.undo.derived.push(name.clone());
+            } else if is_new && !self.undo.added.contains(name) {
                 self.undo.added.push(name.clone());
             }
         }

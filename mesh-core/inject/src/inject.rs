@@ -224,7 +224,7 @@ impl Injection<'_> {
             Some(exposed.join(","))
         });
         if let Some(ports) = ports.filter(|ports| !ports.is_empty()) {
-            metadata.annotate(names::OPAQUE_PORTS, ports);
+            metadata.derive(names::OPAQUE_PORTS, ports);
         }
     }
 

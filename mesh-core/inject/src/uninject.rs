@@ -159,17 +159,17 @@ impl<'a, V: View<'a>> Taking<V> {
     }
 
     fn is_ours(&self, name: &str, value: &str) -> bool {
-        let added = self.undo.added.iter().any(|added| added == name);
+        let has = |names: &[String]| names.iter().any(|known| known == name);
+        let (added, derived) = (has(&self.undo.added), has(&self.undo.derived));
         match self.strip {
             Strip::Everything => {
-                added
-                    || (name.starts_with(PREFIX)
-                        && !(name == names::INJECT && value == names::INJECT_DISABLED))
+                let is_refusal = name == names::INJECT && value == names::INJECT_DISABLED;
+                added || derived || (name.starts_with(PREFIX) && !is_refusal)
             }
             Strip::Refresh => {
                 let stays =
                     name == names::INJECT && [names::INJECT_DISABLED, names::INJECT_INGRESS].contains(&value);
-                name.starts_with(PREFIX) && name != UNDO && !stays
+                derived || (name.starts_with(PREFIX) && name != UNDO && !stays)
             }
         }
     }

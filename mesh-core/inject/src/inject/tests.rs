@@ -61,7 +61,7 @@ fn manual_adds_a_native_sidecar_first() {
         "config.linkerd.io/opaque-ports": "25",
         "linkerd.io/created-by": "linkerd/cli test",
         "linkerd.io/identity-mode": "default",
-        "linkerd.io/inject-undo": "{\"added\":[\"config.linkerd.io/opaque-ports\"]}",
+        "linkerd.io/inject-undo": "{\"derived\":[\"config.linkerd.io/opaque-ports\"]}",
         "linkerd.io/proxy-version": "stable-9",
         "linkerd.io/trust-root-sha256": "384fb9a44fabe158be2757b9b8d8f67029f2280fcc1776ab2a53103e6f0c582d"
       }
