@@ -79,3 +79,6 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -109,3 +109,52 @@ fn lay_over(target: &mut Data, source: &Value) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn renderer() -> Renderer {
+        Renderer::new(Chart::Control.defaults().unwrap()).unwrap()
+    }
+
+    #[test]
+    fn renders_what_a_pod_gets() {
+        let pod = json!({"workload": "web", "inboundPorts": "80,8080"});
+        let sidecar = renderer().render(&Value::Null, &pod).unwrap();
+        let names: Vec<_> =
+            sidecar.init_containers.iter().map(|container| container["name"].clone()).collect();
+        assert_eq!(names, ["linkerd-init", "linkerd-proxy"]);
+        assert_eq!(sidecar.init_containers[1]["restartPolicy"], "Always");
+        assert!(sidecar.containers.is_empty());
+        assert_eq!(sidecar.volumes[0]["name"], "linkerd-identity-end-entity");
+        let env = sidecar.init_containers[1]["env"].as_array().unwrap();
+        let ports = env.iter().find(|entry| entry["name"] == "LINKERD2_PROXY_INBOUND_PORTS").unwrap();
+        assert_eq!(ports["value"], "80,8080");
+    }
+
+    #[test]
+    fn overrides_touch_one_pod_alone() {
+        let renderer = renderer();
+        let before = renderer.render(&Value::Null, &json!({})).unwrap();
+        let overrides = json!({"global": {"cniEnabled": true, "proxy": {"nativeSidecar": false, "uid": 7}}});
+        let sidecar = renderer.render(&overrides, &json!({})).unwrap();
+        assert_eq!(sidecar.init_containers[0]["name"], "linkerd-network-validator");
+        assert_eq!(sidecar.containers[0]["securityContext"]["runAsUser"], 7);
+        assert_eq!(renderer.render(&Value::Null, &json!({})).unwrap(), before);
+    }
+
+    #[test]
+    fn missing_values_name_the_partial() {
+        let error = render(&json!({"global": {}}), &json!({})).unwrap_err();
+        assert!(error.template.contains("partials/"), "{error}");
+        assert!(error.cause.contains("nil pointer"), "{error}");
+    }
+
+    #[test]
+    fn renders_the_debug_container() {
+        assert_eq!(renderer().debug_container(&Value::Null).unwrap()["name"], "linkerd-debug");
+    }
+}

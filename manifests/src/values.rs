@@ -180,3 +180,68 @@ fn without_nulls(value: &Value) -> Value {
         other => other.clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    fn set(expression: &str) -> Result<Value, String> {
+        let mut overrides = Overrides::new();
+        overrides.set(expression).map(|()| overrides.into_value()).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn layers_files_and_expressions() {
+        let mut overrides = Overrides::new();
+        overrides.file("a.yaml", "a: {b: 1, c: 2}\nlist: [1]").unwrap();
+        overrides.file("b.yaml", "a: {c: 3}\nlist: [2]").unwrap();
+        overrides.set("a.d=x,gone=null").unwrap();
+        overrides.set_string("a.b=1").unwrap();
+        overrides.set_file("pem=ca.crt", |path| Ok(format!("content of {path}"))).unwrap();
+        let expected =
+            json!({"a": {"b": "1", "c": 3, "d": "x"}, "list": [2], "gone": null, "pem": "content of ca.crt"});
+        assert_eq!(overrides.into_value(), expected);
+    }
+
+    #[test]
+    fn errors_name_file_or_flag() {
+        let mut overrides = Overrides::new();
+        assert_eq!(
+            overrides.file("v.yaml", "- 1").unwrap_err().to_string(),
+            "values file v.yaml: not a map of values"
+        );
+        assert_eq!(overrides.set("a").unwrap_err().to_string(), "--set \"a\": key \"a\" has no value");
+        let error = overrides.set_file("a=x", |_| Err("no such file".to_owned())).unwrap_err();
+        assert_eq!(error.to_string(), "--set-file \"a=x\": no such file");
+        assert_eq!(overrides, Overrides::new());
+    }
+
+    #[test]
+    fn hostile_expressions_end_in_an_error() {
+        assert!(set("a[999999999]=x").unwrap_err().contains("greater than maximum"));
+        assert!(set("a[65536][65536][65536][65536]=x").is_ok());
+        let many: String = (0..40).map(|index| format!("k{index}[65536]=x,")).collect();
+        assert!(set(&many).unwrap_err().contains("too long"));
+        assert!(set(&format!("{}=1", "a.".repeat(100_000))).unwrap_err().contains("nested level"));
+        assert!(set(&format!("a{}=1", "[0]".repeat(100_000))).unwrap_err().contains("nested level"));
+        assert_eq!(set("a=x\0y").unwrap(), json!({"a": "x\0y"}));
+    }
+
+    proptest! {
+        #[test]
+        fn no_expression_makes_it_panic(expression in "[ab.,=\\[\\]{}\\\\0-9\\-\\x00é]{0,40}") {
+            let _ = set(&expression);
+        }
+
+        #[test]
+        fn escaped_text_is_set_as_it_is(text in "[ -~é]{1,30}") {
+            let escaped: String = text.chars().flat_map(|character| ['\\', character]).collect();
+            let mut overrides = Overrides::new();
+            overrides.set_string(&format!("a.b={escaped}")).unwrap();
+            prop_assert_eq!(overrides.into_value(), json!({"a": {"b": text}}));
+        }
+    }
+}

@@ -1,6 +1,6 @@
 //! Templates that both renderers must render alike, or both refuse.
 
-pub const EXPRESSIONS: &[&str] = &[
+pub(crate) const EXPRESSIONS: &[&str] = &[
     "{{ .Values.text }} {{ .Values.zero }} {{ .Values.big }} {{ .Values.half }} {{ .Values.list }} {{ .Values.map }} {{ .Values.mixed }}",
     "{{ .Values.absent }}|{{ .Values.nil }}|{{ .Values.bare.absent }}",
     "{{ .Values.absent.field }}",

@@ -12,19 +12,19 @@ use serde_json::{Value, json};
 const PACKAGE: &str = "helm-python-sdk==0.2.2";
 
 /// A running Helm.
-pub struct Helm {
+pub(crate) struct Helm {
     input: ChildStdin,
     output: BufReader<ChildStdout>,
     _child: Child,
 }
 
 /// Folder of a chart.
-pub fn chart_folder(chart: &str) -> PathBuf {
+pub(crate) fn chart_folder(chart: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("charts").join(chart)
 }
 
 /// The process, started at the first call. One at a time asks.
-pub fn helm() -> MutexGuard<'static, Helm> {
+pub(crate) fn helm() -> MutexGuard<'static, Helm> {
     static HELM: LazyLock<Mutex<Helm>> = LazyLock::new(|| Mutex::new(Helm::start()));
     HELM.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -46,7 +46,7 @@ impl Helm {
     }
 
     /// Asks one question; Helm's own refusal is the error.
-    pub fn ask(&mut self, question: &Value) -> Result<Value, String> {
+    pub(crate) fn ask(&mut self, question: &Value) -> Result<Value, String> {
         writeln!(self.input, "{question}").expect("Helm listens");
         let mut line = String::new();
         self.output.read_line(&mut line).expect("Helm answers");
@@ -59,7 +59,7 @@ impl Helm {
     }
 
     /// The texts Helm renders, by template path within the chart.
-    pub fn render(&mut self, folder: &Path, values: &Value) -> Result<Vec<(String, String)>, String> {
+    pub(crate) fn render(&mut self, folder: &Path, values: &Value) -> Result<Vec<(String, String)>, String> {
         let question = json!({"ask": "render", "chart": folder, "values": values, "name": "linkerd", "namespace": "linkerd"});
         let answer = self.ask(&question)?;
         let texts = answer.as_object().expect("a map of texts").iter();

@@ -1,4 +1,5 @@
 //! Our rendering of the charts against Helm's own.
+#![expect(clippy::unwrap_used, reason = "in a test a surprise is a failure")]
 
 mod addons;
 mod expressions;

@@ -5,10 +5,10 @@ use manifests::values::{Overrides, coalesce};
 use serde_json::{Value, json};
 
 /// A set of values with a name.
-pub struct Variant {
-    pub name: &'static str,
+pub(crate) struct Variant {
+    pub(crate) name: &'static str,
     /// What the user sets.
-    pub set: Value,
+    pub(crate) set: Value,
 }
 
 /// A certificate and a key that only look like ones: templates copy them.
@@ -30,7 +30,7 @@ fn over(base: &Value, set: &Value) -> Value {
 }
 
 /// The values of `values-ha.yaml`.
-pub fn high_availability() -> Value {
+pub(crate) fn high_availability() -> Value {
     let mut overrides = Overrides::new();
     let text = Chart::Control.file("values-ha.yaml").expect("the chart has the overlay");
     overrides.file("values-ha.yaml", &text).expect("the overlay is a map");
@@ -38,7 +38,7 @@ pub fn high_availability() -> Value {
 }
 
 /// The variants of a chart.
-pub fn variants(chart: Chart) -> Vec<Variant> {
+pub(crate) fn variants(chart: Chart) -> Vec<Variant> {
     match chart {
         Chart::Control => control(),
         Chart::Cni => cni(),

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 
 /// A map from text to values, sorted by key.
 pub(crate) type Dict = BTreeMap<Arc<str>, Data>;
@@ -89,34 +89,4 @@ impl From<&Value> for Data {
             ),
         }
     }
-}
-
-impl From<&Data> for Value {
-    fn from(data: &Data) -> Self {
-        match data {
-            Data::Nil => Self::Null,
-            Data::Bool(flag) => Self::Bool(*flag),
-            Data::Int(number) => Self::from(*number),
-            Data::Float(number) => json_number(*number),
-            Data::Text(text) => Self::String(text.to_string()),
-            Data::List(items) => Self::Array(items.iter().map(Self::from).collect()),
-            Data::Map(entries) => Self::Object(
-                entries
-                    .iter()
-                    .map(|(key, value)| (key.to_string(), Self::from(value)))
-                    .collect::<Map<_, _>>(),
-            ),
-        }
-    }
-}
-
-/// The JSON number of a float: whole ones as integers, as Go's encoder writes them.
-fn json_number(number: f64) -> Value {
-    /// Beyond this not every integer has a float of its own.
-    const EXACT: f64 = 9_007_199_254_740_992.0;
-    if number.fract() == 0.0 && number.abs() <= EXACT {
-        #[expect(clippy::cast_possible_truncation, reason = "whole and within 2^53")]
-        return Value::from(number as i64);
-    }
-    Number::from_f64(number).map_or(Value::Null, Value::Number)
 }

@@ -40,6 +40,7 @@ struct Writer {
 impl Writer {
     fn value(&mut self, value: &Data, place: Place) {
         match value {
+            Data::List(_) | Data::Map(_) if self.out.len() > super::machine::BYTES => {}
             Data::Map(entries) if !entries.is_empty() => {
                 let indent = match place {
                     Place::Top => 0,

@@ -7,12 +7,13 @@ use super::format;
 use super::functions::Function;
 use super::program::{Branch, Expr, Op, Program, Template};
 
-/// Templates that may be inside one another; Helm allows 1,000, which our stack does not.
-const DEPTH: usize = 64;
-/// Steps one rendering may take.
-const STEPS: u64 = 20_000_000;
-/// Bytes one rendering may write, nested templates included.
-const BYTES: usize = 256 << 20;
+/// How deep templates, blocks and calls may stand within one another, all counted together. Charts need about 50; Helm allows 1,000
+/// templates alone, which our stack does not.
+const DEPTH: usize = 200;
+/// Steps one rendering may take; an install takes some ten thousand.
+const STEPS: u64 = 1_000_000;
+/// Bytes one rendering may write, nested templates and intermediate text included.
+pub(super) const BYTES: usize = 32 << 20;
 
 /// Why a rendering ended early, with the place.
 #[derive(Debug)]
@@ -91,7 +92,7 @@ impl<'p> Machine<'p> {
 
     fn within<T>(&mut self, run: impl FnOnce(&mut Self) -> Result<T, Fault>) -> Result<T, Fault> {
         if self.depth == DEPTH {
-            return Err(format!("templates include each other more than {DEPTH} deep").into());
+            return Err(format!("templates and blocks stand more than {DEPTH} deep in one another").into());
         }
         self.depth += 1;
         let result = run(self);
@@ -105,6 +106,7 @@ impl<'p> Machine<'p> {
         Ok(())
     }
 
+    /// Runs the body of a template or block.
     fn ops(
         &mut self,
         ops: &'p [Op],
@@ -112,53 +114,81 @@ impl<'p> Machine<'p> {
         dot: &Data,
         out: &mut String,
     ) -> Result<Flow, Fault> {
-        for op in ops {
-            let flow = match op {
-                Op::Text(text) => {
-                    self.spend(text.len())?;
-                    out.push_str(text);
-                    continue;
+        self.within(|machine| {
+            for op in ops {
+                let flow = machine.step(op, frame, dot, out)?;
+                if !matches!(flow, Flow::Next) {
+                    return Ok(flow);
                 }
-                Op::Print(value, line) => {
-                    self.print(value, frame, dot, out).map_err(|fault| fault.at(frame.template, *line))?;
-                    continue;
-                }
-                Op::Assign(slot, value, line) => {
-                    let value =
-                        self.eval(value, frame, dot).map_err(|fault| fault.at(frame.template, *line))?;
-                    frame.slots[*slot] = value;
-                    continue;
-                }
-                Op::If(branch) => {
-                    let subject = self.subject(branch, frame, dot)?;
-                    let body = if subject.is_true() { &branch.body } else { &branch.otherwise };
-                    self.ops(body, frame, dot, out)?
-                }
-                Op::With(branch) => {
-                    let subject = self.subject(branch, frame, dot)?;
-                    if subject.is_true() {
-                        if let [slot] = branch.slots[..] {
-                            frame.slots[slot] = subject.clone();
-                        }
-                        self.ops(&branch.body, frame, &subject, out)?
-                    } else {
-                        self.ops(&branch.otherwise, frame, dot, out)?
-                    }
-                }
-                Op::Range(branch) => self.range(branch, frame, dot, out)?,
-                Op::Call(name, argument, line) => {
-                    self.nested(name, argument.as_ref(), frame, dot, out)
-                        .map_err(|fault| fault.at(frame.template, *line))?;
-                    continue;
-                }
-                Op::Break => Flow::Break,
-                Op::Continue => Flow::Continue,
-            };
-            if !matches!(flow, Flow::Next) {
-                return Ok(flow);
             }
+            Ok(Flow::Next)
+        })
+    }
+
+    /// One step. Every kind is a function of its own: what blocks nest in must stay small on the stack.
+    fn step(
+        &mut self,
+        op: &'p Op,
+        frame: &mut Frame<'p>,
+        dot: &Data,
+        out: &mut String,
+    ) -> Result<Flow, Fault> {
+        match op {
+            Op::Text(text) => self.text(text, out),
+            Op::Print(value, line) => self.print((value, *line), frame, dot, out),
+            Op::Assign(slot, value, line) => self.assign(*slot, (value, *line), frame, dot),
+            Op::If(branch) => self.choose(branch, frame, dot, out),
+            Op::With(branch) => self.with(branch, frame, dot, out),
+            Op::Range(branch) => self.range(branch, frame, dot, out),
+            Op::Call(name, argument, line) => self.nested((name, argument.as_ref(), *line), frame, dot, out),
+            Op::Break => Ok(Flow::Break),
+            Op::Continue => Ok(Flow::Continue),
         }
+    }
+
+    fn text(&mut self, text: &str, out: &mut String) -> Result<Flow, Fault> {
+        self.spend(text.len())?;
+        out.push_str(text);
         Ok(Flow::Next)
+    }
+
+    fn assign(
+        &mut self,
+        slot: usize,
+        (value, line): (&'p Expr, u32),
+        frame: &mut Frame<'p>,
+        dot: &Data,
+    ) -> Result<Flow, Fault> {
+        frame.slots[slot] = self.eval(value, frame, dot).map_err(|fault| fault.at(frame.template, line))?;
+        Ok(Flow::Next)
+    }
+
+    fn choose(
+        &mut self,
+        branch: &'p Branch,
+        frame: &mut Frame<'p>,
+        dot: &Data,
+        out: &mut String,
+    ) -> Result<Flow, Fault> {
+        let chosen = self.subject(branch, frame, dot)?.is_true();
+        self.ops(if chosen { &branch.body } else { &branch.otherwise }, frame, dot, out)
+    }
+
+    fn with(
+        &mut self,
+        branch: &'p Branch,
+        frame: &mut Frame<'p>,
+        dot: &Data,
+        out: &mut String,
+    ) -> Result<Flow, Fault> {
+        let subject = self.subject(branch, frame, dot)?;
+        if !subject.is_true() {
+            return self.ops(&branch.otherwise, frame, dot, out);
+        }
+        if let [slot] = branch.slots[..] {
+            frame.slots[slot] = subject.clone();
+        }
+        self.ops(&branch.body, frame, &subject, out)
     }
 
     fn subject(&mut self, branch: &'p Branch, frame: &mut Frame<'p>, dot: &Data) -> Result<Data, Fault> {
@@ -235,29 +265,32 @@ impl<'p> Machine<'p> {
 
     fn print(
         &mut self,
-        value: &'p Expr,
+        (value, line): (&'p Expr, u32),
         frame: &mut Frame<'p>,
         dot: &Data,
         out: &mut String,
-    ) -> Result<(), Fault> {
+    ) -> Result<Flow, Fault> {
+        let value = self.eval(value, frame, dot).map_err(|fault| fault.at(frame.template, line))?;
         let before = out.len();
-        match self.eval(value, frame, dot)? {
+        match value {
             Data::Nil => out.push_str(super::NO_VALUE),
             other => format::print(out, &other),
         }
-        self.spend(out.len() - before)
+        self.spend(out.len() - before).map_err(|fault| fault.at(frame.template, line))?;
+        Ok(Flow::Next)
     }
 
     fn nested(
         &mut self,
-        name: &str,
-        argument: Option<&'p Expr>,
+        (name, argument, line): (&str, Option<&'p Expr>, u32),
         frame: &mut Frame<'p>,
         dot: &Data,
         out: &mut String,
-    ) -> Result<(), Fault> {
-        let argument = argument.map_or(Ok(Data::Nil), |argument| self.eval(argument, frame, dot))?;
-        self.call(name, &argument, out)
+    ) -> Result<Flow, Fault> {
+        let argument = argument.map_or(Ok(Data::Nil), |argument| self.eval(argument, frame, dot));
+        let called = argument.and_then(|argument| self.call(name, &argument, out));
+        called.map_err(|fault| fault.at(frame.template, line))?;
+        Ok(Flow::Next)
     }
 
     fn eval(&mut self, expr: &'p Expr, frame: &mut Frame<'p>, dot: &Data) -> Result<Data, Fault> {
@@ -266,16 +299,16 @@ impl<'p> Machine<'p> {
             Expr::Const(value) => Ok(value.clone()),
             Expr::Field(path) => walk(dot, path),
             Expr::Variable(slot, path) => walk(&frame.slots[*slot], path),
-            Expr::Chain(inner, path) => walk(&self.eval(inner, frame, dot)?, path),
+            Expr::Chain(inner, path) => walk(&self.within(|machine| machine.eval(inner, frame, dot))?, path),
             Expr::And(values) => self.decide(values, frame, dot, |value| !value.is_true()),
             Expr::Or(values) => self.decide(values, frame, dot, Data::is_true),
-            Expr::Apply(function, arguments) => {
+            Expr::Apply(function, arguments) => self.within(|machine| {
                 let mut values = Vec::with_capacity(arguments.len());
                 for argument in arguments {
-                    values.push(self.eval(argument, frame, dot)?);
+                    values.push(machine.eval(argument, frame, dot)?);
                 }
-                self.apply(function, &values)
-            }
+                machine.apply(function, &values)
+            }),
         }
     }
 
@@ -287,17 +320,20 @@ impl<'p> Machine<'p> {
         dot: &Data,
         decides: impl Fn(&Data) -> bool,
     ) -> Result<Data, Fault> {
-        let mut last = Data::Nil;
-        for value in values {
-            last = self.eval(value, frame, dot)?;
-            if decides(&last) {
-                break;
+        self.within(|machine| {
+            let mut last = Data::Nil;
+            for value in values {
+                last = machine.eval(value, frame, dot)?;
+                if decides(&last) {
+                    break;
+                }
             }
-        }
-        Ok(last)
+            Ok(last)
+        })
     }
 
     fn apply(&mut self, function: &Function, values: &[Data]) -> Result<Data, Fault> {
+        self.spend(0)?;
         let value = match function {
             Function::Include => match values {
                 [Data::Text(name), dot] => return Ok(Data::text(self.run(name, dot)?)),

@@ -96,6 +96,11 @@ impl Program {
     /// Adds one file to the set.
     pub(crate) fn add(&mut self, path: &str, source: &str) -> Result<TemplateId, CompileError> {
         let file: Arc<str> = Arc::from(path);
+        // The parser follows such chains on the stack, without a bound of its own.
+        if source.matches("else ").count() > ALTERNATIVES {
+            let cause = format!("more than {ALTERNATIVES} alternatives in one file");
+            return Err(CompileError { file, line: 1, cause });
+        }
         let parsed = Parser::with_name(None, source, "{{", "}}").and_then(Parser::parse);
         let (body, defines) = parsed.map_err(|error| syntax(&file, error))?;
         for define in &defines {
@@ -111,7 +116,7 @@ impl Program {
         body: &ListNode,
         line: usize,
     ) -> Result<TemplateId, CompileError> {
-        let mut compiler = Compiler { file, scopes: vec![vec![("$".into(), 0)]], slots: 1 };
+        let mut compiler = Compiler { file, scopes: vec![vec![("$".into(), 0)]], slots: 1, nesting: 0 };
         let body = compiler.list(body)?;
         let template = Template { file: Arc::clone(file), body, slots: compiler.slots };
         if let Some(&other) = self.names.get(name) {
@@ -146,7 +151,18 @@ struct Compiler<'a> {
     /// Variables in sight, innermost scope last.
     scopes: Vec<Vec<(SmolStr, usize)>>,
     slots: usize,
+    /// Calls around the expression that is being compiled.
+    nesting: usize,
 }
+
+/// Scopes within scopes that one template may have; each block opens two.
+const BLOCKS: usize = 60;
+
+/// `else if` and its kin that one file may have.
+const ALTERNATIVES: usize = 200;
+
+/// Calls within calls that one expression may have.
+const NESTING: usize = 200;
 
 impl Compiler<'_> {
     fn error(&self, line: usize, cause: impl Into<String>) -> CompileError {
@@ -211,6 +227,9 @@ impl Compiler<'_> {
     }
 
     fn branch(&mut self, branch: &BranchNode) -> Result<Box<Branch>, CompileError> {
+        if self.scopes.len() > BLOCKS {
+            return Err(self.error(branch.pipe.pos.line, "the blocks stand too deep in one another"));
+        }
         self.scopes.push(Vec::new());
         let subject = self.pipe(&branch.pipe)?;
         let mut slots = Vec::with_capacity(branch.pipe.decl.len());
@@ -233,10 +252,16 @@ impl Compiler<'_> {
 
     /// A pipeline as nested calls: what stands left of `|` is the last argument of what stands right of it.
     fn pipe(&mut self, pipe: &PipeNode) -> Result<Expr, CompileError> {
+        let outer = self.nesting;
+        self.nesting += pipe.commands.len();
+        if self.nesting > NESTING {
+            return Err(self.error(pipe.pos.line, format!("more than {NESTING} calls within one another")));
+        }
         let mut value = None;
         for command in &pipe.commands {
             value = Some(self.command(command, value)?);
         }
+        self.nesting = outer;
         value.ok_or_else(|| self.error(pipe.pos.line, "missing value"))
     }
 

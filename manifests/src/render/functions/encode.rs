@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::{Outcome, Row, as_text, exactly};
 use crate::render::data::{Data, Dict};
+use crate::render::machine::BYTES;
 use crate::render::{format, goyaml};
 
 pub(super) const TABLE: &[Row] = &[
@@ -95,6 +96,7 @@ fn json(value: &Data, escape: Escape) -> String {
 
 fn compact(out: &mut String, value: &Data, escape: Escape) {
     match value {
+        Data::List(_) | Data::Map(_) if out.len() > BYTES => {}
         Data::List(items) => {
             out.push('[');
             for (index, item) in items.iter().enumerate() {
@@ -127,6 +129,7 @@ fn pretty(out: &mut String, value: &Data, depth: usize) {
         out.extend(std::iter::repeat_n("  ", depth));
     };
     match value {
+        Data::List(_) | Data::Map(_) if out.len() > BYTES => {}
         Data::List(items) if !items.is_empty() => {
             out.push('[');
             for (index, item) in items.iter().enumerate() {
