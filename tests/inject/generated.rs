@@ -142,7 +142,7 @@ fn hostile_input_is_refused_or_passes() {
 }
 
 /// A stream of many documents of every kind, as a large platform would keep it.
-pub fn stream(documents: usize) -> String {
+pub(crate) fn stream(documents: usize) -> String {
     let kinds = ["Deployment", "StatefulSet", "DaemonSet"];
     (0..documents)
         .map(|number| {
