@@ -6,7 +6,7 @@ use memchr::memmem;
 use mesh_yaml::{Buffer, Kind, Node, Op, Pointer, SplitError, Splitter, Tree, View, apply_to_value};
 use serde_json::Value;
 
-use crate::{Error, Fact, Mode, Settings, Spool, Strip, inject, patch::Steps, uninject};
+use crate::{Error, Fact, Mode, Settings, Spool, Strip, inject, uninject};
 
 mod restore;
 
