@@ -4,7 +4,7 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{check, inject, install, uninject, uninstall, version};
+use crate::commands::{check, inject, install, profile, uninject, uninstall, upgrade, version};
 use crate::context::Context;
 use crate::error::{CommandError, Exits, Outcome};
 use crate::extension;
@@ -41,10 +41,14 @@ pub enum Command {
     Inject(Box<inject::InjectArgs>),
     /// Output Kubernetes configs to install Linkerd
     Install(Box<install::InstallArgs>),
+    /// Output service profile config for Kubernetes
+    Profile(profile::ProfileArgs),
     /// Remove the Linkerd proxy from a Kubernetes config
     Uninject(uninject::UninjectArgs),
     /// Output Kubernetes resources to uninstall the Linkerd control plane
     Uninstall(uninstall::UninstallArgs),
+    /// Output Kubernetes configs to upgrade an existing Linkerd control plane
+    Upgrade(Box<upgrade::UpgradeArgs>),
     /// Print the client and server version information
     Version(version::VersionArgs),
     /// A program named `linkerd-NAME` on the PATH
@@ -62,8 +66,10 @@ impl Command {
             Self::Check(args) => check::run(context, &args),
             Self::Inject(args) => inject::run(context, &args),
             Self::Install(args) => install::run(context, &args),
+            Self::Profile(args) => profile::run(context, &args),
             Self::Uninject(args) => uninject::run(context, &args),
             Self::Uninstall(args) => uninstall::run(context, &args),
+            Self::Upgrade(args) => upgrade::run(context, &args),
             Self::Version(args) => version::run(context, &args),
             Self::Extension(words) => extension::run(context, &words),
         }
@@ -71,7 +77,10 @@ impl Command {
 
     /// Which exit codes it ends with.
     pub fn exits(&self) -> Exits {
-        Exits::Linkerd
+        match self {
+            Self::Upgrade(args) if args.is_diff() => Exits::Diff,
+            _ => Exits::Linkerd,
+        }
     }
 
     /// Which exit codes a command line ends with that could not be parsed: judged by its first command word.

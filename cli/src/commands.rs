@@ -3,6 +3,8 @@
 pub mod check;
 pub mod inject;
 pub mod install;
+pub mod profile;
 pub mod uninject;
 pub mod uninstall;
+pub mod upgrade;
 pub mod version;

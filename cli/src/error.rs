@@ -33,6 +33,8 @@ pub enum Exits {
     Linkerd,
     /// The richer one.
     Detailed,
+    /// That of `diff`: 0 no difference, 1 differences, 2 trouble.
+    Diff,
 }
 
 /// What kind of failure it is.
@@ -112,6 +114,7 @@ impl CommandError {
             (Kind::BrokenPipe, _) => 141,
             (Kind::Interrupted, _) => 130,
             (_, Exits::Linkerd) => 1,
+            (_, Exits::Diff) => 2,
             (Kind::Usage | Kind::Failure, Exits::Detailed) => 2,
             (Kind::Cluster, Exits::Detailed) => 3,
             (Kind::Timeout, Exits::Detailed) => 4,

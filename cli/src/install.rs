@@ -2,6 +2,7 @@
 
 pub mod diff;
 pub mod existing;
+pub mod identity;
 pub mod overrides;
 pub mod plan;
 pub mod recorded;
@@ -9,6 +10,7 @@ pub mod snapshot;
 pub mod sources;
 
 use jiff::Timestamp;
+use manifests::Chart;
 use mesh_pki::SystemEntropy;
 use serde_json::Value;
 
@@ -60,21 +62,52 @@ pub fn record_ha(control: &ControlArgs, overrides: &mut Overrides) {
     overrides.set_if(control.ha, recorded::migrate::HA, true);
 }
 
-/// Lays the files of `--values` and `--addon-config`, the named flags, and `--set` over each other.
-pub fn collect(
-    context: &mut Context<'_>,
-    args: &ValuesArgs,
-    flags: Overrides,
-) -> Result<Overrides, CommandError> {
-    let mut overrides = Overrides::default();
+/// Lays the files of `--values` and `--addon-config`, the named flags, and `--set` over each other, and holds the
+/// result against the schema of the chart.
+pub fn collect(args: &ValuesArgs, flags: Overrides) -> Result<Overrides, CommandError> {
+    let mut values = manifests::values::Overrides::new();
     for source in args.values.iter().map(String::as_str).chain(args.addon_config_source()) {
         let text = sources::read_one(source)?;
-        let name = snapshot::name_of(source);
-        let bad = |error: &dyn std::fmt::Display| CommandError::usage(format!("{name}: {error}"));
-        let value = mesh_yaml::from_str(&text).map_err(|error| bad(&error))?;
-        overrides.merge(Overrides::from_value(value).map_err(|error| bad(&error))?);
+        values.file(&snapshot::name_of(source), &text).map_err(CommandError::usage)?;
     }
-    overrides.merge(flags);
-    let _ = context;
+    if let Value::Object(flags) = flags.into_value() {
+        values.merge(flags);
+    }
+    for expression in &args.set {
+        values.set(expression).map_err(CommandError::usage)?;
+    }
+    for expression in &args.set_string {
+        values.set_string(expression).map_err(CommandError::usage)?;
+    }
+    for expression in &args.set_file {
+        let read = |path: &str| sources::read_one(path).map_err(|error| error.to_string());
+        values.set_file(expression, read).map_err(CommandError::usage)?;
+    }
+    let overrides = Overrides::from_value(values.into_value()).map_err(CommandError::usage)?;
+    check(&overrides)?;
     Ok(overrides)
+}
+
+/// Holds overrides against the schema of the chart; every problem is named at once.
+pub fn check(overrides: &Overrides) -> Result<(), CommandError> {
+    let mut values = overrides.clone();
+    match values.remove(recorded::migrate::HA) {
+        None | Some(Value::Bool(_)) => {}
+        Some(other) => {
+            return Err(CommandError::usage(format!(
+                "{}: must be true or false, not {other}",
+                recorded::migrate::HA
+            )));
+        }
+    }
+    let problems =
+        manifests::schema::check(Chart::Control, &values.into_value()).map_err(CommandError::failure)?;
+    match problems.as_slice() {
+        [] => Ok(()),
+        [one] => Err(CommandError::usage(format!("invalid value: {one}"))),
+        many => {
+            let lines: Vec<String> = many.iter().map(|problem| format!("\n    {problem}")).collect();
+            Err(CommandError::usage(format!("invalid values:{}", lines.concat())))
+        }
+    }
 }

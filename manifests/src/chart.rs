@@ -23,11 +23,13 @@ pub enum Chart {
     Control,
     /// The CNI plugin (`linkerd2-cni`).
     Cni,
+    /// ServiceProfiles of the control plane's own Services (`linkerd2-sp`).
+    Profiles,
 }
 
 impl Chart {
     /// Every chart, in the order of installation.
-    pub const ALL: [Self; 3] = [Self::Crds, Self::Control, Self::Cni];
+    pub const ALL: [Self; 4] = [Self::Crds, Self::Control, Self::Cni, Self::Profiles];
 
     /// Name of the chart, which is also its folder.
     #[must_use]
@@ -36,6 +38,7 @@ impl Chart {
             Self::Crds => "linkerd-crds",
             Self::Control => "linkerd2",
             Self::Cni => "linkerd2-cni",
+            Self::Profiles => "linkerd2-sp",
         }
     }
 
@@ -65,7 +68,8 @@ impl Chart {
     ///
     /// The first file that does not compile; tests keep this from happening to the embedded charts.
     pub fn package(self) -> Result<&'static Package, RenderError> {
-        static PACKAGES: [OnceLock<Result<Package, RenderError>>; 3] = [const { OnceLock::new() }; 3];
+        static PACKAGES: [OnceLock<Result<Package, RenderError>>; Chart::ALL.len()] =
+            [const { OnceLock::new() }; Chart::ALL.len()];
         let slot = &PACKAGES[self as usize];
         slot.get_or_init(|| {
             let paths = self.paths();

@@ -7,6 +7,7 @@ pub mod chart;
 pub mod object;
 pub mod order;
 mod render;
+pub mod schema;
 pub mod sidecar;
 pub mod values;
 

@@ -12,7 +12,36 @@ pub enum Stage {
 }
 
 /// Stem of a template of chart `linkerd2` and its stage, in the order of the output.
-const CONTROL: &[(&str, Stage)] = &[];
+const CONTROL: &[(&str, Stage)] = &[
+    ("namespace", Stage::Config),
+    ("identity-rbac", Stage::Config),
+    ("controller-rbac", Stage::Config),
+    ("destination-rbac", Stage::Config),
+    ("heartbeat-rbac", Stage::Config),
+    ("web-rbac", Stage::Config),
+    ("prometheus-rbac", Stage::Config),
+    ("proxy-injector-rbac", Stage::Config),
+    ("sp-validator-rbac", Stage::Config),
+    ("tap-rbac", Stage::Config),
+    ("tracing-rbac", Stage::Config),
+    ("grafana-rbac", Stage::Config),
+    ("config", Stage::ControlPlane),
+    ("identity", Stage::ControlPlane),
+    ("controller", Stage::ControlPlane),
+    ("destination", Stage::ControlPlane),
+    ("heartbeat", Stage::ControlPlane),
+    ("web", Stage::ControlPlane),
+    ("prometheus", Stage::ControlPlane),
+    ("proxy-injector", Stage::ControlPlane),
+    ("sp-validator", Stage::ControlPlane),
+    ("tap", Stage::ControlPlane),
+    ("config-addons", Stage::ControlPlane),
+    ("tracing", Stage::ControlPlane),
+    ("grafana-dashboards", Stage::ControlPlane),
+    ("grafana", Stage::ControlPlane),
+    ("policies", Stage::ControlPlane),
+    ("podmonitor", Stage::ControlPlane),
+];
 
 /// Rank and stage of a template. Templates that are not in the list come last, by name, with the control plane.
 #[must_use]
@@ -20,7 +49,7 @@ pub fn place(chart: Chart, template: &str) -> (usize, Stage) {
     let stem = stem(template);
     let list = match chart {
         Chart::Control => CONTROL,
-        Chart::Crds | Chart::Cni => return (0, Stage::Config),
+        Chart::Crds | Chart::Cni | Chart::Profiles => return (0, Stage::Config),
     };
     let found = list.iter().position(|(name, _)| *name == stem);
     found.map_or((list.len(), Stage::ControlPlane), |rank| (rank, list[rank].1))

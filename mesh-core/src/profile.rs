@@ -13,7 +13,7 @@ mod tests;
 
 use serde_json::Value;
 
-pub use duration::GoDuration;
+pub use duration::{InvalidDuration, WrittenDuration};
 pub use problem::{Cause, Invalid, Problem};
 
 /// The API version that is written; `linkerd.io/v1alpha1` is read as well.
@@ -57,7 +57,7 @@ pub struct Route {
     /// Whether a failed request may be sent once more.
     pub is_retryable: bool,
     /// How long a request may take, retries included.
-    pub timeout: Option<GoDuration>,
+    pub timeout: Option<WrittenDuration>,
 }
 
 /// A condition on requests. All fields that are given must hold; at least one is given.
@@ -114,7 +114,7 @@ pub struct RetryBudget {
     /// Retries a second that are allowed whatever the ratio.
     pub min_retries_per_second: u32,
     /// How long requests count towards the ratio.
-    pub ttl: GoDuration,
+    pub ttl: WrittenDuration,
 }
 
 /// A destination with its share of the requests.

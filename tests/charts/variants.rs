@@ -42,7 +42,8 @@ pub fn variants(chart: Chart) -> Vec<Variant> {
     match chart {
         Chart::Control => control(),
         Chart::Cni => cni(),
-        _ => vec![Variant { name: "default", set: json!({}) }],
+        Chart::Profiles => profiles(),
+        Chart::Crds => definitions(),
     }
 }
 
@@ -63,6 +64,30 @@ fn control() -> Vec<Variant> {
         (
             "all add-ons",
             json!({"grafana": {"enabled": true}, "tracing": {"enabled": true}, "global": {"controlPlaneTracing": true}}),
+        ),
+        (
+            "add-ons in full",
+            json!({
+                "controllerLogLevel": "trace",
+                "disableHeartBeat": true,
+                "restrictDashboardPrivileges": true,
+                "enforcedHostRegexp": "^mesh\\.example(:\\d+)?$",
+                "dashboard": {"replicas": 2},
+                "enablePodDisruptionBudget": true,
+                "publicAPI": {"direct": {"enabled": false}},
+                "tap": {"ignoreHeaders": "authorization,cookie"},
+                "prometheus": {
+                    "persistence": {"size": "8Gi", "storageClass": "fast"}, "retentionSize": "5GB", "args": ["--web.enable-admin-api"],
+                    "kubelet": {"enabled": false}, "remoteWrite": [{"url": "http://store.example/write"}],
+                    "scrapeConfigs": [{"job_name": "mine", "static_configs": [{"targets": ["a.example:1"]}]}],
+                    "alertManagers": [{"static_configs": [{"targets": ["alerts.example:9093"]}]}], "alertRelabelConfigs": [{"action": "labeldrop", "regex": "pod"}],
+                    "ruleConfigMapMounts": [{"name": "rules", "configMap": "alerts", "subPath": "alerts_rules.yml"}],
+                    "sidecarContainers": [{"name": "side", "image": "side.example/side:1"}], "resources": {"cpu": {"limit": "4", "request": "300m"}},
+                },
+                "grafana": {"name": "my-grafana", "image": {"name": "g.example/grafana", "version": "1"}, "resources": {"memory": {"limit": "1Gi"}}},
+                "tracing": {"enabled": true, "collector": {"name": "my-collector", "config": "receivers: {}\n"}, "jaeger": {"maxTraces": 2000000}},
+                "global": {"enableIPv6": true},
+            }),
         ),
         (
             "external grafana",
@@ -151,5 +176,44 @@ fn control() -> Vec<Variant> {
 }
 
 fn cni() -> Vec<Variant> {
-    vec![Variant { name: "default", set: json!({}) }]
+    let sets = [
+        ("default", json!({})),
+        (
+            "ports and networks",
+            json!({
+                "ignoreInboundPorts": "22,8000-9000", "ignoreOutboundPorts": "443", "portsToRedirect": "80,8080",
+                "skipSubnets": "10.0.0.0/8", "proxyGID": 2102, "iptablesMode": "legacy", "useWaitFlag": true, "disableIPv6": true,
+            }),
+        ),
+        ("one folder", json!({"destCNINetDir": "/opt/cni", "destCNIBinDir": "/opt/cni"})),
+        ("no repairer", json!({"repairController": {"enabled": false}, "privileged": true})),
+        (
+            "placement",
+            json!({
+                "namespace": "cni", "installNamespace": false, "cliVersion": "stable-9.9.9", "cniPluginVersion": "v7",
+                "imagePullSecrets": [{"name": "registry-key"}], "priorityClassName": "system-node-critical",
+                "nodeSelector": {"pool": "mesh"}, "podLabels": {"team": "mesh"}, "commonLabels": {"x": "y"},
+                "podAnnotations": {"a": "b"}, "resources": {"cpu": {"request": "10m", "limit": 1}, "memory": {"request": "20Mi"}},
+                "affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": []}}},
+            }),
+        ),
+    ];
+    sets.into_iter().map(|(name, set)| Variant { name, set }).collect()
+}
+
+fn profiles() -> Vec<Variant> {
+    let sets = [
+        ("default", json!({})),
+        ("other names", json!({"namespace": "mesh", "clusterDomain": "cluster.example"})),
+    ];
+    sets.into_iter().map(|(name, set)| Variant { name, set }).collect()
+}
+
+fn definitions() -> Vec<Variant> {
+    let sets = [
+        ("default", json!({})),
+        ("no split", json!({"installTrafficSplit": false})),
+        ("recorded by the command", json!({"global": {"cliVersion": "stable-9.9.9", "namespace": "mesh"}})),
+    ];
+    sets.into_iter().map(|(name, set)| Variant { name, set }).collect()
 }

@@ -161,9 +161,12 @@ fn nothing_outlives_a_killed_process() {
         .stdout(Stdio::piped())
         .spawn()
         .unwrap();
-    let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-    let dir =
-        lines.map_while(Result::ok).find_map(|line| exported_dir(&line)).expect("the kubeconfig's path");
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let dir = lines
+        .by_ref()
+        .map_while(Result::ok)
+        .find_map(|line| exported_dir(&line))
+        .expect("the kubeconfig's path");
     assert!(!leftovers(&dir).unwrap().is_empty(), "a running cluster must be seen");
 
     child.kill().unwrap();

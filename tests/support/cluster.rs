@@ -19,8 +19,13 @@ pub mod build;
 mod control_plane;
 mod environment;
 mod external;
+mod forward;
+pub mod image;
+mod images;
+mod launch;
 mod leftovers;
 mod level;
+mod node;
 mod packages;
 mod pki;
 mod ports;
@@ -30,24 +35,24 @@ mod supervisor;
 
 use std::ffi::OsStr;
 use std::fs;
-use std::net::{Ipv4Addr, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use build::{Group, Tools};
-use control_plane::{Addresses, ControlPlane};
 use external::External;
+pub use forward::Forward;
+pub use images::TestImage;
+use launch::{Fabric, Own};
 pub use leftovers::{abandoned, leftovers, remove_abandoned};
 pub use level::Level;
-use pki::{User, kubeconfig, write_private};
+pub use node::NODES;
+use pki::{User, write_private};
 pub use run::{output_of, stdout_of, stdout_with_input};
-use script::InitScript;
-use supervisor::Supervisor;
 
 /// How every folder of a test cluster is named, so that leftovers can be told.
 pub const DIR_PREFIX: &str = "linkerd-test-cluster-";
@@ -64,10 +69,19 @@ pub struct Cluster {
     server: String,
 }
 
+/// From where in a cluster of level `node` something is reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The network of the control plane: it has routes to every node and every pod.
+    ControlPlane,
+    /// The network of a node, counted from 1: it reaches the addresses of Services too.
+    Node(u8),
+}
+
 /// Where a cluster comes from.
 enum Backing {
     /// Started by this process, and taken down when the supervisor is dropped.
-    Own { _supervisor: Supervisor, plane: Box<ControlPlane> },
+    Own(Box<Own>),
     /// There already; the folder only holds what tests need on this side.
     External { external: External, _folder: TempDir },
 }
@@ -108,27 +122,12 @@ impl Cluster {
         packages::require(level)?;
         let tools = build::tools(Group::Kubernetes, level)?;
         let folder = new_folder()?;
-        let dir = folder.path();
-        let [api_port, etcd_client_port, etcd_peer_port] = ports::free_ports()?;
-        let addresses = Addresses { api: Ipv4Addr::LOCALHOST, api_port, etcd_client_port, etcd_peer_port };
-        let plane = ControlPlane::prepare(dir, addresses)?;
-        let mut script = InitScript::new(dir);
-        for part in plane.parts(&tools, level) {
-            script.start(&part);
-        }
-        fs::write(dir.join("init.sh"), script.finish()).context("cannot write init.sh")?;
-        let mut supervisor = Supervisor::start(dir, None, &private_user_namespace())?;
+        let mut own = Own::launch(folder.path(), level, &tools)?;
         // From here on the supervisor removes the folder.
         let dir = folder.keep();
-        let kubectl = |args: &[&str]| kubectl(&tools, &dir, &dir.join(ADMIN), args);
-        wait_until_ready(&mut supervisor, api_port, kubectl)?;
-        let server = plane.server();
-        Ok(Self {
-            backing: Backing::Own { _supervisor: supervisor, plane: Box::new(plane) },
-            tools,
-            dir,
-            server,
-        })
+        own.wait_until_ready(|args| kubectl(&tools, &dir, &dir.join(ADMIN), args))?;
+        let server = own.plane.server();
+        Ok(Self { backing: Backing::Own(Box::new(own)), tools, dir, server })
     }
 
     /// The cluster that all tests of this process share, at level [`Level::ApiServer`]; the first caller starts it.
@@ -146,7 +145,7 @@ impl Cluster {
     /// The kubeconfig of an administrator.
     pub fn kubeconfig_path(&self) -> PathBuf {
         match &self.backing {
-            Backing::Own { .. } => self.dir.join(ADMIN),
+            Backing::Own(_) => self.dir.join(ADMIN),
             Backing::External { external, .. } => external.kubeconfig().to_owned(),
         }
     }
@@ -161,10 +160,7 @@ impl Cluster {
     pub fn kubeconfig_for_user(&self, name: &str, groups: &[&str]) -> Result<PathBuf> {
         let user = User { name, groups };
         let text = match &self.backing {
-            Backing::Own { plane, .. } => {
-                let pair = plane.authority.client(&user)?;
-                kubeconfig(&self.server, plane.authority.certificate_pem(), name, &pair)
-            }
+            Backing::Own(own) => own.plane.kubeconfig(&self.server, &user)?,
             Backing::External { external, .. } => external.kubeconfig_for(&user)?,
         };
         let file = tempfile::Builder::new().prefix("user-").suffix(".kubeconfig").tempfile_in(&self.dir);
@@ -196,6 +192,43 @@ impl Cluster {
         stdout_with_input(&mut self.kubectl(["apply", "-f", "-"]), yaml)
     }
 
+    /// Loads an image (see [`image::Image::write`] and [`TestImage::file`]) into every node.
+    ///
+    /// # Errors
+    /// When the cluster is not one of level `node` started here, or a node refuses the image.
+    pub fn load_image(&self, file: &Path) -> Result<()> {
+        let fabric = self.fabric()?;
+        for node in node::nodes(&self.dir) {
+            let mut ctr = fabric.command("ctr");
+            ctr.arg("--address").arg(node.containerd_socket());
+            ctr.args(["--namespace", "k8s.io", "images", "import"]).arg(file);
+            stdout_of(&mut ctr)
+                .with_context(|| format!("{} refuses image {}", node.name(), file.display()))?;
+        }
+        Ok(())
+    }
+
+    /// A port on this machine's loopback that leads to an address inside the cluster, as `place` sees it.
+    ///
+    /// # Errors
+    /// When the cluster is not one of level `node` started here.
+    pub fn forward(&self, place: Place, target: SocketAddr) -> Result<Forward> {
+        let fabric = self.fabric()?;
+        let network = match place {
+            Place::ControlPlane => fabric.control_plane_network(),
+            Place::Node(number) => fabric.node_network(&format!("node{number}")),
+        };
+        Forward::start(0, &network, target)
+    }
+
+    fn fabric(&self) -> Result<&Fabric> {
+        match &self.backing {
+            Backing::Own(own) => own.fabric.as_ref(),
+            Backing::External { .. } => None,
+        }
+        .context("this works only on a cluster of level node that the test started itself")
+    }
+
     /// The URL of the API server.
     pub fn server(&self) -> &str {
         &self.server
@@ -210,27 +243,6 @@ impl Cluster {
 /// The control group of the pods of the cluster in `dir`.
 fn cgroup_name(dir: &Path) -> String {
     dir.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned())
-}
-
-/// Waits until the cluster takes requests and pods.
-fn wait_until_ready(
-    supervisor: &mut Supervisor,
-    api_port: u16,
-    kubectl: impl Fn(&[&str]) -> Command,
-) -> Result<()> {
-    let limit = Duration::from_secs(60);
-    supervisor.wait_for("the API server's port", limit, || {
-        Ok(TcpStream::connect((Ipv4Addr::LOCALHOST, api_port)).ok())
-    })?;
-    // Pods are refused until the controller manager has made the namespace's account.
-    for (what, args) in [
-        ("a ready API server", ["get", "--raw", "/readyz"].as_slice()),
-        ("the default ServiceAccount", &["get", "serviceaccount", "default", "--namespace=default"]),
-    ] {
-        supervisor
-            .wait_for(what, limit, || Ok(output_of(&mut kubectl(args))?.status.success().then_some(())))?;
-    }
-    Ok(())
 }
 
 fn kubectl<I: IntoIterator<Item = S>, S: AsRef<OsStr>>(
@@ -253,9 +265,4 @@ fn new_folder() -> Result<TempDir> {
     let folder = tempfile::Builder::new().prefix(DIR_PREFIX).tempdir().context("cannot create a folder")?;
     fs::create_dir(folder.path().join("logs")).context("cannot create the folder of the logs")?;
     Ok(folder)
-}
-
-/// The option of `unshare` that lets a user other than root make the other namespaces.
-fn private_user_namespace() -> Vec<&'static str> {
-    if nix::unistd::geteuid().is_root() { Vec::new() } else { vec!["--user", "--map-current-user"] }
 }

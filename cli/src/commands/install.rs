@@ -12,8 +12,8 @@ use crate::args::values::ValuesArgs;
 use crate::context::Context;
 use crate::error::{CommandError, Outcome};
 use crate::install::overrides::Overrides;
-use crate::install::plan::{self, Parts, Plan, Policies};
-use crate::install::{collect, record_ha, snapshot};
+use crate::install::plan::{self, Parts, Plan};
+use crate::install::{collect, identity, record_ha};
 use crate::output::manifest::ManifestFormat;
 
 /// Output Kubernetes configs to install Linkerd
@@ -133,8 +133,7 @@ fn whole(
     if !common.ignore_cluster {
         preflight::no_install_yet(context)?;
     }
-    let mut plan = options.plan(context)?;
-    plan.policies = policies(context, common)?;
+    let plan = options.plan(context)?;
     write(context, &plan, Parts::ALL, common)
 }
 
@@ -144,11 +143,10 @@ fn config_stage(context: &mut Context<'_>, args: &ConfigArgs) -> Result<Outcome,
     }
     let mut overrides = Overrides::default();
     args.stage.record(&mut overrides);
-    let overrides = collect(context, &args.values, overrides)?;
+    let overrides = collect(&args.values, overrides)?;
     let names = plan::mesh_names(&context.global.linkerd_namespace, &overrides)?;
     let material = Material::generate(&names, AnchorKey::Discarded, context.now, &mut SystemEntropy::new())?;
-    let mut plan = Plan::new(context, overrides, material);
-    plan.policies = policies(context, &args.common)?;
+    let plan = Plan::new(context, overrides, material);
     write(context, &plan, Parts::CONFIG, &args.common)
 }
 
@@ -160,8 +158,7 @@ fn control_plane_stage(context: &mut Context<'_>, args: &ControlPlaneArgs) -> Re
     if !args.common.ignore_cluster {
         preflight::second_stage_missing(context)?;
     }
-    let mut plan = args.options.plan(context)?;
-    plan.policies = policies(context, &args.common)?;
+    let plan = args.options.plan(context)?;
     write(context, &plan, Parts::CONTROL_PLANE, &args.common)
 }
 
@@ -190,24 +187,18 @@ impl InstallOptions {
         self.new_identity.record(&mut flags);
         self.proxy.record(&mut flags)?;
         flags.set_some("global.clusterDomain", self.cluster_domain.clone());
-        let overrides = collect(context, &self.values, flags)?;
+        let mut overrides = collect(&self.values, flags)?;
         let names = plan::mesh_names(&context.global.linkerd_namespace, &overrides)?;
-        let material = if self.new_identity.identity_external_issuer {
+        let from_values = identity::take_from_values(&mut overrides, &names, context.now)?;
+        let material = if let Some(material) = from_values {
+            material
+        } else if self.new_identity.identity_external_issuer {
             preflight::external_issuer(context, &names)?
         } else {
             self.new_identity.material(&self.identity, &names, context.now, &mut SystemEntropy::new())?
         };
         Ok(Plan::new(context, overrides, material))
     }
-}
-
-/// Policies are rendered when the cluster serves their kinds already.
-fn policies(context: &mut Context<'_>, common: &CommonArgs) -> Result<Policies, CommandError> {
-    if common.ignore_cluster {
-        return Ok(Policies::LeftOut);
-    }
-    let client = context.client()?;
-    context.block_on(snapshot::policies(&client))?
 }
 
 fn write(
@@ -219,11 +210,5 @@ fn write(
     let objects = plan.render(parts)?;
     let text = plan::text(&objects, common.output)?;
     context.ui.data(&text)?;
-    if parts.control_plane && plan.policies == Policies::LeftOut && context.ui.is_verbose() {
-        context.ui.note(
-            "the policies that guard the control plane are not in this output: their definitions must be in the \
-             cluster first; `linkerd upgrade | kubectl apply -f -` adds them",
-        );
-    }
     Ok(Outcome::Success)
 }

@@ -13,6 +13,8 @@ use crate::error::CommandError;
 
 const LAST_APPLIED: &str = "/metadata/annotations/kubectl.kubernetes.io~1last-applied-configuration";
 
+const OURS: &str = "/metadata/labels/linkerd.io~1control-plane-ns";
+
 /// What names an object: kind, namespace and name. The version of the API is not part of it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Identity {
@@ -142,7 +144,13 @@ pub fn compare(present: &[Value], rendered: &[Value]) -> Result<Differences, Com
         }
         rendered_ids.push(identity);
     }
-    differences.left = present.keys().filter(|identity| !rendered_ids.contains(identity)).cloned().collect();
+    // What somebody else maintains, such as an external issuer, is not ours to leave behind.
+    let ours = |object: &Value| object.pointer(OURS).is_some();
+    differences.left = present
+        .iter()
+        .filter(|(identity, object)| !rendered_ids.contains(identity) && ours(object))
+        .map(|(identity, _)| identity.clone())
+        .collect();
     Ok(differences)
 }
 
@@ -293,7 +301,8 @@ mod tests {
     #[test]
     fn new_and_left_behind_objects_are_named() {
         let role = json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole",
-                          "metadata": {"name": "linkerd-linkerd-old"}});
+                          "metadata": {"name": "linkerd-linkerd-old",
+                                       "labels": {"linkerd.io/control-plane-ns": "linkerd"}}});
         let found = compare(&[role], &[deployment("controller:1")]).unwrap();
         assert_eq!(found.left[0].to_string(), "clusterrole/linkerd-linkerd-old");
         assert_eq!(found.added[0].to_string(), "deployment/linkerd-identity in linkerd");

@@ -43,24 +43,12 @@ impl Parts {
     }
 }
 
-/// Whether the policies that guard the control plane can be part of the output. They are custom resources:
-/// `kubectl apply` cannot apply them together with their definitions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Policies {
-    /// The cluster serves their kinds.
-    Rendered,
-    /// It does not, or is not asked.
-    LeftOut,
-}
-
 /// Everything a rendering depends on.
 pub struct Plan {
     /// What the user set; recorded.
     pub overrides: Overrides,
     /// Who signs the certificates of workloads; kept in objects of its own.
     pub material: Material,
-    /// Whether the control plane's policies are rendered.
-    pub policies: Policies,
     namespace: String,
     version: String,
 }
@@ -71,7 +59,6 @@ impl Plan {
         Self {
             overrides,
             material,
-            policies: Policies::LeftOut,
             namespace: context.global.linkerd_namespace.clone(),
             version: context.settings.version.clone(),
         }
@@ -80,21 +67,20 @@ impl Plan {
     /// The effective values of the chart `linkerd2`.
     pub fn values(&self) -> Result<Value, CommandError> {
         let mut recorded = self.overrides.clone();
-        let mut values = defaults(Chart::Control)?;
-        if recorded.remove(HA) == Some(Value::Bool(true)) {
-            values.merge(high_availability()?);
+        let mut set = match recorded.remove(HA) {
+            Some(Value::Bool(true)) => high_availability()?,
+            _ => Overrides::default(),
+        };
+        set.set("global.linkerdVersion", self.version.clone());
+        set.set("heartbeatSchedule", heartbeat_schedule(&self.material.anchors.to_pem()));
+        set.merge(recorded);
+        set.set("global.namespace", self.namespace.clone());
+        set.set("global.cliVersion", self.version.clone());
+        if !self.overrides.is_empty() {
+            set.set("configOverrides", mesh_yaml::to_string(&self.overrides.clone().into_value())?);
         }
-        values.set("global.linkerdVersion", self.version.clone());
-        values.set("heartbeatSchedule", heartbeat_schedule(&self.material.anchors.to_pem()));
-        values.merge(recorded);
-        values.set("global.namespace", self.namespace.clone());
-        values.set("global.cliVersion", self.version.clone());
-        values.set("configOverrides", mesh_yaml::to_string(&self.overrides.clone().into_value())?);
-        if self.policies == Policies::LeftOut {
-            values.set("controlPlanePolicies.enabled", false);
-        }
-        self.material.record(&mut values);
-        Ok(values.into_value())
+        self.material.record(&mut set);
+        effective(Chart::Control, set)
     }
 
     /// The objects, in the order of installation.
@@ -103,10 +89,11 @@ impl Plan {
         let failed = |error: manifests::RenderError| CommandError::failure(format!("cannot render: {error}"));
         let mut objects = Vec::new();
         if parts.crds {
-            let mut values = defaults(Chart::Crds)?;
-            values.set("namespace", self.namespace.clone());
-            values.set("cliVersion", self.version.clone());
-            objects.extend(manifests::render(Chart::Crds, &values.into_value(), &release).map_err(failed)?);
+            let mut values = Overrides::default();
+            values.set("global.namespace", self.namespace.clone());
+            values.set("global.cliVersion", self.version.clone());
+            let values = effective(Chart::Crds, values)?;
+            objects.extend(manifests::render(Chart::Crds, &values, &release).map_err(failed)?);
         }
         if parts.config || parts.control_plane {
             let rendered = manifests::render(Chart::Control, &self.values()?, &release).map_err(failed)?;
@@ -161,9 +148,10 @@ fn title(template: &str) -> String {
     letters.next().map_or_else(String::new, |first| first.to_uppercase().chain(letters).collect())
 }
 
-fn defaults(chart: Chart) -> Result<Overrides, CommandError> {
-    let defaults = chart.defaults().map_err(CommandError::failure)?.clone();
-    Overrides::from_value(defaults).map_err(CommandError::failure)
+/// What was set, over the chart's defaults.
+fn effective(chart: Chart, set: Overrides) -> Result<Value, CommandError> {
+    let defaults = chart.defaults().map_err(CommandError::failure)?;
+    Ok(manifests::values::coalesce(defaults, &set.into_value()))
 }
 
 fn high_availability() -> Result<Overrides, CommandError> {

@@ -6,7 +6,6 @@ use mesh_k8s::{Client, Error, Resource};
 use serde_json::Value;
 
 use crate::error::CommandError;
-use crate::install::plan::Policies;
 use crate::install::{existing, sources};
 
 /// Where records are, by name: they may lack our labels when somebody else maintains them.
@@ -45,15 +44,6 @@ pub async fn all(client: &Client, namespace: &str) -> Result<Vec<Value>, Error> 
         }
     }
     Ok(objects)
-}
-
-/// Whether the cluster serves the kinds of the policies that guard the control plane.
-pub async fn policies(client: &Client) -> Result<Policies, CommandError> {
-    match client.served("policy.linkerd.io/v1beta3", "Server").await {
-        Ok(_) => Ok(Policies::Rendered),
-        Err(error) if error.is_not_found() => Ok(Policies::LeftOut),
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// Everything in a file, a directory, a URL or (`-`) on stdin. Lists are opened.

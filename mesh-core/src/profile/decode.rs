@@ -1,11 +1,13 @@
 //! Reading and judging a ServiceProfile, collecting problems as it goes.
 
+use std::fmt::Write as _;
+
 use serde_json::{Map, Value};
 
 use super::problem::{Cause, Invalid, Problem};
 use super::{
-    API_VERSION, GoDuration, KIND, PortRange, RequestMatch, ResponseClass, ResponseMatch, RetryBudget, Route,
-    ServiceProfile, Spec, StatusRange, WeightedDestination,
+    API_VERSION, KIND, PortRange, RequestMatch, ResponseClass, ResponseMatch, RetryBudget, Route,
+    ServiceProfile, Spec, StatusRange, WeightedDestination, WrittenDuration,
 };
 use crate::dns::Subdomain;
 use crate::suggest;
@@ -291,7 +293,7 @@ impl Reader {
         }
     }
 
-    fn duration(&mut self, value: &Value) -> Option<GoDuration> {
+    fn duration(&mut self, value: &Value) -> Option<WrittenDuration> {
         match self.text(value)?.parse() {
             Ok(duration) => Some(duration),
             Err(error) => self.fail(Cause::Value(error.to_string())),
@@ -355,7 +357,7 @@ impl Reader {
             let mut all = Vec::with_capacity(values.len());
             for (index, value) in values.iter().enumerate() {
                 let before = reader.path.len();
-                reader.path.push_str(&format!("[{index}]"));
+                let _ = write!(reader.path, "[{index}]");
                 all.extend(read(reader, value));
                 reader.path.truncate(before);
             }

@@ -71,7 +71,7 @@ fn names_the_field_of_each_problem() {
             "spec.routes[2].condition.all[0].not: a condition needs at least one of all, any, not, method and pathRegex",
             "spec.routes[2].condition.all[1].pathregex: unknown field (did you mean \"pathRegex\"?)",
             "spec.routes[2].condition.all[1]: a condition needs at least one of all, any, not, method and pathRegex",
-            "spec.routes[2].timeout: \"5 parsecs\" is not a duration: it should look like 300ms, 10s or 1m30s",
+            "spec.routes[2].timeout: unknown unit \" parsecs\" in duration \"5 parsecs\", it should look like 300ms, 10s or 1m30s",
             "spec.routes[3]: a text where a mapping is expected",
         ]
     );
@@ -184,7 +184,7 @@ fn durations_are_those_of_go() {
         ("1h1m1s1ms1us1ns", 3_661_001_001_001),
         ("1.s", 1_000_000_000),
     ] {
-        let read: GoDuration = text.parse().unwrap();
+        let read: WrittenDuration = text.parse().unwrap();
         assert_eq!((read.as_str(), read.length()), (text, Duration::from_nanos(nanos)));
     }
     for bad in [
@@ -200,14 +200,14 @@ fn durations_are_those_of_go() {
         "9223372036854775808ns",
         "ms",
     ] {
-        assert!(bad.parse::<GoDuration>().is_err(), "{bad:?}");
+        assert!(bad.parse::<WrittenDuration>().is_err(), "{bad:?}");
     }
 }
 
 proptest! {
     #[test]
     fn nothing_panics_on_odd_durations(text in "[0-9.a-zµ+-]{0,20}") {
-        let _ = text.parse::<GoDuration>();
+        let _ = text.parse::<WrittenDuration>();
     }
 
     #[test]

@@ -8,9 +8,11 @@ use crate::{
     edit::apply,
     error::Error,
     pointer::{Op, Pointer, apply_to_value},
-    read::from_str,
+    read::{from_str, from_stream},
+    split::Splitter,
     tree::{Style, Tree},
     view::{Kind, View},
+    write::to_string,
 };
 
 pub use texts::{NASTY, ops_from, text_from};
@@ -125,4 +127,61 @@ pub fn undo_restores(text: &str, parent: &Pointer, entries: &[(String, Value)]) 
         true => Ok(Taken::Scanned),
         false => Err(format!("{added}\nbecame\n{}", String::from_utf8_lossy(&back))),
     }
+}
+
+/// Whether a text that reads is written so that it reads the same.
+///
+/// # Errors
+/// With what was written, where it does not.
+pub fn writing_restores(text: &str) -> Result<Taken, String> {
+    let Ok(value) = from_str(text) else { return Ok(Taken::Left) };
+    let written = to_string(&value).map_err(|error| error.to_string())?;
+    match from_str(&written) {
+        Ok(read) if read == value => Ok(Taken::Scanned),
+        read => Err(format!("{value}\nwritten as\n{written}\nreads {read:?}")),
+    }
+}
+
+/// Whether the documents of a stream are the stream, when it arrives in pieces of `step` bytes.
+///
+/// # Errors
+/// With what is different.
+pub fn split_restores(bytes: &[u8], step: usize) -> Result<Taken, String> {
+    let reader = std::io::BufReader::with_capacity(step.max(1), bytes);
+    let mut splitter = Splitter::new(reader);
+    let (mut at, mut line, mut number) = (0, 1, 0);
+    loop {
+        match splitter.next_document() {
+            Ok(Some(document)) => {
+                number += 1;
+                let end = at + document.text.len();
+                if bytes.get(at..end) != Some(document.text.as_bytes()) {
+                    return Err(format!("document {number} differs"));
+                }
+                if (document.line, document.number) != (line, number) {
+                    return Err(format!("document {number} says it is {document:?}"));
+                }
+                line += memchr::memchr_iter(b'\n', document.text.as_bytes()).count();
+                at = end;
+            }
+            Ok(None) if at == bytes.len() => return Ok(Taken::Scanned),
+            Ok(None) => return Err(format!("{} bytes are missing", bytes.len() - at)),
+            Err(_) => return Ok(Taken::Left),
+        }
+    }
+}
+
+/// Whether reading the documents of a stream one by one gives what reading it whole gives.
+///
+/// # Errors
+/// With both, where they differ.
+pub fn split_agrees(text: &str) -> Result<Taken, String> {
+    let Ok(whole) = from_stream(text) else { return Ok(Taken::Left) };
+    let mut splitter = Splitter::new(text.as_bytes());
+    let mut values = Vec::new();
+    while let Some(document) = splitter.next_document().map_err(|error| error.to_string())? {
+        let value = from_str(document.text).map_err(|error| format!("{error} in {document:?}"))?;
+        values.extend((!value.is_null()).then_some(value));
+    }
+    if values == whole { Ok(Taken::Scanned) } else { Err(format!("{values:?}\nwhole {whole:?}")) }
 }

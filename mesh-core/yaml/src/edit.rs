@@ -3,6 +3,7 @@
 //! What is added to block style is written in block style, after the last entry and at its column; what is added to flow style is
 //! written as JSON. Removing what was added gives back the original bytes: see [`View::emptied`](crate::View::emptied) for parents.
 
+mod emit;
 mod overlay;
 mod plan;
 
@@ -31,7 +32,7 @@ pub enum Applied {
 /// # Errors
 /// [`Error::Unsupported`] where the text cannot be edited without harm, [`Error::Patch`] where a change does not fit; `out` is then
 /// as it was.
-pub fn apply(tree: &Tree<'_>, ops: &[Op], out: &mut Vec<u8>) -> Result<(), Error> {
+pub fn apply<'a>(tree: &'a Tree<'a>, ops: &'a [Op], out: &mut Vec<u8>) -> Result<(), Error> {
     if ops.is_empty() {
         out.extend_from_slice(tree.text().as_bytes());
         return Ok(());

@@ -56,6 +56,8 @@ impl FromStr for Pointer {
 }
 
 /// One change. A list of them means what the same list means as a JSON patch.
+///
+/// Editing text is fastest when large values are added whole, as later changes inside of an added value copy it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Op {
     /// Sets a key, or puts an item before the one at the index (`-` is behind the last).

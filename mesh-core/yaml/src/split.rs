@@ -326,6 +326,18 @@ mod tests {
     }
 
     #[test]
+    fn memory_stays_at_the_size_of_a_document() {
+        let text = "---\na: 1\nb: some text\n".repeat(400_000);
+        let mut splitter = Splitter::new(BufReader::with_capacity(4096, text.as_bytes()));
+        let mut count = 0;
+        while splitter.next_document().unwrap().is_some() {
+            count += 1;
+        }
+        assert_eq!(count, 400_000);
+        assert!(splitter.buffer.capacity() < 64 << 10, "{}", splitter.buffer.capacity());
+    }
+
+    #[test]
     fn no_text_is_an_error_with_its_line() {
         let mut splitter = Splitter::new(&b"a: 1\nb: \xff\n"[..]);
         let error = splitter.next_document().unwrap_err();

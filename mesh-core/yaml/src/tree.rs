@@ -171,7 +171,7 @@ impl<'a> Node<'a> {
     /// The bytes of the key this node stands under, with its quotes.
     pub fn key_span(self) -> Option<Range<usize>> {
         let data = self.data();
-        (data.key_style != Style::Empty).then(|| data.key_start as usize..data.key_end as usize)
+        (data.key_style != Style::Empty).then_some(data.key_start as usize..data.key_end as usize)
     }
 
     /// The key this node stands under.

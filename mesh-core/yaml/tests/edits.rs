@@ -1,6 +1,7 @@
 //! Edits of text: what they leave alone, what they write, and that they can be undone.
+#![expect(clippy::unwrap_used, reason = "a test may panic and need not be fast")]
 
-use mesh_yaml::{Applied, Op, Pointer, edit};
+use mesh_yaml::{Applied, Emptied, Op, Pointer, Tree, View, edit};
 use serde_json::{Value, json};
 
 fn add(path: &str, value: Value) -> Op {
@@ -133,5 +134,39 @@ fn a_change_that_does_not_fit_is_an_error() {
         let mut out = Vec::new();
         assert!(edit("a: 1\n", &[op], &mut out).is_err());
         assert!(out.is_empty());
+    }
+}
+
+#[test]
+fn a_parent_tells_how_it_came_about() {
+    let cases = [
+        ("a:\nb: 1\n", Emptied::Null),
+        ("a:   # none yet\nb: 1\n", Emptied::Null),
+        ("x:\r\n  a:\r\n", Emptied::Null),
+        ("a: {}\nb: 1\n", Emptied::Keep),
+        ("a: { }", Emptied::Keep),
+        ("{\"a\": {}}\n", Emptied::Keep),
+        ("b: 1\n", Emptied::Remove),
+        ("b: 1", Emptied::Remove),
+        ("b:\n  - c # d\n# end", Emptied::Remove),
+    ];
+    for (text, expected) in cases {
+        let path = if text.starts_with('x') { "/x/a" } else { "/a" };
+        let entry = format!("{path}/k~1k");
+        let mut ops = vec![add(&entry, json!("v"))];
+        if expected != Emptied::Keep {
+            ops.insert(0, add(path, json!({})));
+        }
+        let added = edited(text, &ops);
+        let tree = Tree::parse(&added).unwrap();
+        let keys: Vec<&str> = path.split('/').skip(1).collect();
+        let parent = tree.root().at(&keys).unwrap();
+        assert_eq!(parent.emptied(), expected, "{added}");
+        let undo = match parent.emptied() {
+            Emptied::Remove => remove(path),
+            Emptied::Keep => remove(&entry),
+            Emptied::Null => replace(path, Value::Null),
+        };
+        assert_eq!(edited(&added, &[undo]), text);
     }
 }

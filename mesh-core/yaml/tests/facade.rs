@@ -1,4 +1,5 @@
 //! Reading and writing: what Kubernetes reads, what is refused, and that hostile text costs little.
+#![expect(clippy::unwrap_used, clippy::format_push_string, reason = "a test may panic and need not be fast")]
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,9 @@
 //! What must hold for every text: the scanner reads as the library does, and edits mean what the patch means.
 
-use mesh_yaml::check::{Taken, edits_agree, ops_from, text_from, tree_agrees, undo_restores};
+use mesh_yaml::check::{
+    Taken, edits_agree, ops_from, split_agrees, split_restores, text_from, tree_agrees, undo_restores,
+    writing_restores,
+};
 use mesh_yaml::{Pointer, Tree, View};
 use proptest::{prelude::*, strategy::ValueTree};
 use serde_json::{Value, json};
@@ -16,6 +19,19 @@ proptest! {
     fn the_tree_reads_as_the_library(bytes in bytes()) {
         let text = text_from(&bytes);
         tree_agrees(&text).map_err(|error| TestCaseError::fail(format!("{error}\n{text:?}\n{text}")))?;
+    }
+
+    #[test]
+    fn documents_are_the_stream(parts in prop::collection::vec(bytes(), 0..5), step in 1usize..90) {
+        let texts: Vec<String> = parts.iter().map(|part| text_from(part)).collect();
+        let text = texts.join("\n---\n");
+        split_restores(text.as_bytes(), step).map_err(|error| TestCaseError::fail(format!("{error}\n{text:?}")))?;
+        split_agrees(&text).map_err(|error| TestCaseError::fail(format!("{error}\n{text:?}\n{text}")))?;
+    }
+
+    #[test]
+    fn what_is_read_can_be_written(bytes in bytes()) {
+        writing_restores(&text_from(&bytes)).map_err(TestCaseError::fail)?;
     }
 
     #[test]

@@ -135,9 +135,7 @@ fn missing(tools: &Tools, group: Group, level: Level) -> Vec<&'static str> {
 }
 
 fn build(group: Group, wanted: &[&str], linker_flags: &str, into: &Path) -> Result<()> {
-    let go = find_program("go").with_context(|| {
-        format!("cannot build {}: no `go` found\nhint: install {GO_NEEDED}", wanted.join(", "))
-    })?;
+    let go = require_go(find_program("go"), wanted)?;
     let building = tempfile::Builder::new()
         .prefix(".building-")
         .tempdir_in(into)
@@ -160,6 +158,12 @@ fn build(group: Group, wanted: &[&str], linker_flags: &str, into: &Path) -> Resu
         fs::rename(&from, &to).with_context(|| format!("cannot move {tool} to {}", to.display()))?;
     }
     Ok(())
+}
+
+fn require_go(found: Option<PathBuf>, wanted: &[&str]) -> Result<PathBuf> {
+    found.with_context(|| {
+        format!("cannot build {}: no `go` found\nhint: install {GO_NEEDED}", wanted.join(", "))
+    })
 }
 
 /// The version that a `go.mod` requires of a module.
@@ -207,6 +211,15 @@ mod tests {
         assert!(replaced.len() > 25, "{replaced:?}");
         assert!(replaced.iter().all(|line| line.ends_with(&library)), "{replaced:?}");
         assert!(pinned_version(&Group::Helm.source().join("go.mod"), "helm.sh/helm/v3").is_ok());
+    }
+
+    #[test]
+    fn a_missing_go_is_named_with_what_to_install() {
+        let error = require_go(None, &["kubectl", "kubelet"]).unwrap_err().to_string();
+        assert!(
+            error.starts_with("cannot build kubectl, kubelet: no `go` found\nhint: install Go 1.24"),
+            "{error}"
+        );
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub(super) struct Addresses {
     pub(super) api: Ipv4Addr,
     /// Its port.
     pub(super) api_port: u16,
+    /// The port on this machine's loopback by which tests reach the API server.
+    pub(super) test_port: u16,
     /// The port of etcd for clients, on loopback.
     pub(super) etcd_client_port: u16,
     /// The port of etcd for its peers (it has none), on loopback.
@@ -46,18 +48,23 @@ impl ControlPlane {
         let authority = Authority::new("test-cluster")?;
         let plane = Self { authority, dir: dir.to_owned(), addresses };
         plane.write_certificates()?;
-        for (file, name, groups) in [
-            ("admin", "admin", ["system:masters"].as_slice()),
-            ("controller-manager", "system:kube-controller-manager", &[]),
-            ("scheduler", "system:kube-scheduler", &[]),
-        ] {
-            plane.write_kubeconfig(file, &User { name, groups })?;
+        let admin = User { name: "admin", groups: &["system:masters"] };
+        write_private(&dir.join("admin.kubeconfig"), &plane.kubeconfig(&plane.server(), &admin)?)?;
+        for (file, name) in
+            [("controller-manager", "system:kube-controller-manager"), ("scheduler", "system:kube-scheduler")]
+        {
+            plane.write_kubeconfig(file, &User { name, groups: &[] })?;
         }
         Ok(plane)
     }
 
-    /// The URL of the API server as its own network sees it.
+    /// The URL of the API server for tests.
     pub(super) fn server(&self) -> String {
+        format!("https://127.0.0.1:{}", self.addresses.test_port)
+    }
+
+    /// The URL of the API server for the parts of the cluster.
+    fn inner_server(&self) -> String {
         format!("https://{}:{}", self.addresses.api, self.addresses.api_port)
     }
 
@@ -65,12 +72,23 @@ impl ControlPlane {
     ///
     /// # Errors
     /// When the certificate cannot be made or the file cannot be written.
-    pub(super) fn write_kubeconfig(&self, file: &str, user: &User<'_>) -> Result<PathBuf> {
+    pub(super) fn write_kubeconfig(&self, file: &str, user: &User<'_>) -> Result<()> {
+        let text = self.kubeconfig(&self.inner_server(), user)?;
+        write_private(&self.dir.join(format!("{file}.kubeconfig")), &text)
+    }
+
+    /// A kubeconfig for a user who reaches the API server at `server`.
+    ///
+    /// # Errors
+    /// When the certificate cannot be made.
+    pub(super) fn kubeconfig(&self, server: &str, user: &User<'_>) -> Result<String> {
         let pair = self.authority.client(user)?;
-        let path = self.dir.join(format!("{file}.kubeconfig"));
-        let text = kubeconfig(&self.server(), self.authority.certificate_pem(), user.name, &pair);
-        write_private(&path, &text)?;
-        Ok(path)
+        Ok(kubeconfig(server, self.authority.certificate_pem(), user.name, &pair))
+    }
+
+    /// The file with the authority's certificate.
+    pub(super) fn authority_file(&self) -> String {
+        self.file("ca.crt")
     }
 
     /// The programs of the control plane in the order of their start.
@@ -183,6 +201,9 @@ impl ControlPlane {
             ("leader-elect", "false".to_owned()),
             ("controllers", controllers.to_owned()),
             ("use-service-account-credentials", "true".to_owned()),
+            // With the default of 20 requests a second, starting all controllers takes four seconds.
+            ("kube-api-qps", "500".to_owned()),
+            ("kube-api-burst", "1000".to_owned()),
             ("service-account-private-key-file", self.file("service-accounts.key")),
             ("root-ca-file", self.file("ca.crt")),
             ("cluster-signing-cert-file", self.file("ca.crt")),

@@ -20,6 +20,10 @@ struct Package {
 /// # Errors
 /// Names what is missing and the command that installs it.
 pub(super) fn require(level: Level) -> Result<()> {
+    require_with(level, is_present)
+}
+
+fn require_with(level: Level, is_present: impl Fn(&str) -> bool) -> Result<()> {
     let missing: Vec<&str> = packages()?
         .into_iter()
         .filter(|package| package.level <= level && !is_present(package.program))
@@ -28,11 +32,10 @@ pub(super) fn require(level: Level) -> Result<()> {
     if missing.is_empty() {
         return Ok(());
     }
+    let names = missing.join(" ");
     bail!(
-        "a test cluster of level {level} needs Debian packages that are not installed: {}\n\
-         hint: apt-get update && apt-get install --yes --no-install-recommends {}",
-        missing.join(", "),
-        missing.join(" ")
+        "a test cluster of level {level} needs Debian packages that are not installed: {names}\n\
+         hint: apt-get update && apt-get install --yes --no-install-recommends {names}"
     )
 }
 
@@ -57,6 +60,16 @@ fn is_present(program: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_missing_is_named_with_the_command_that_installs_it() {
+        let without_etcd = |program: &str| program != "etcd" && program != "runc";
+        let error = require_with(Level::ApiServer, without_etcd).unwrap_err().to_string();
+        assert!(error.ends_with("apt-get install --yes --no-install-recommends etcd-server"), "{error}");
+        let error = require_with(Level::Node, without_etcd).unwrap_err().to_string();
+        assert!(error.ends_with("--no-install-recommends etcd-server runc"), "{error}");
+        assert!(require_with(Level::Node, |_| true).is_ok());
+    }
 
     #[test]
     fn every_line_is_well_formed_and_both_levels_occur() {

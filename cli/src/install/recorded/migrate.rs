@@ -1,9 +1,10 @@
 //! Settings of the original, in our names.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::error::CommandError;
 use crate::install::overrides::Overrides;
+use crate::install::recorded::{Origin, Recorded};
 
 /// Settings that were carried over, and those that were not.
 #[derive(Debug, Default)]
@@ -211,24 +212,25 @@ pub(super) fn from_values(values: &Value) -> Result<Migrated, CommandError> {
     Ok(migrated)
 }
 
-/// Takes out what the charts here do not know: `known` tells for a dotted path. Returns the paths taken out.
-pub fn keep_known(overrides: &mut Overrides, known: &dyn Fn(&str) -> bool) -> Vec<String> {
-    fn walk(map: &Map<String, Value>, prefix: &str, known: &dyn Fn(&str) -> bool, unknown: &mut Vec<String>) {
-        for (key, value) in map {
-            let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-            if !known(&path) {
-                unknown.push(path);
-            } else if let Value::Object(inner) = value {
-                walk(inner, &path, known, unknown);
-            }
-        }
+/// Takes out what the chart does not accept: another's settings may have other names and types. Our own records
+/// stay as they are, so that a problem with them is not hidden. Returns the paths taken out.
+pub fn keep_accepted(recorded: &mut Recorded) -> Result<Vec<String>, CommandError> {
+    if matches!(recorded.origin, Origin::Ours | Origin::OurHelm) {
+        return Ok(Vec::new());
     }
-    let mut unknown = Vec::new();
-    if let Value::Object(map) = overrides.clone().into_value() {
-        walk(&map, "", known, &mut unknown);
+    let mut values = recorded.overrides.clone();
+    values.remove(HA);
+    let problems = manifests::schema::check(manifests::Chart::Control, &values.into_value())
+        .map_err(CommandError::failure)?;
+    let mut paths: Vec<String> = problems.into_iter().map(|problem| whole_key(&problem.path)).collect();
+    paths.dedup();
+    for path in &paths {
+        recorded.overrides.remove(path);
     }
-    for path in &unknown {
-        overrides.remove(path);
-    }
-    unknown
+    Ok(paths)
+}
+
+/// A list is kept or dropped as a whole: `tolerations[0].x` → `tolerations`.
+fn whole_key(path: &str) -> String {
+    path.split('[').next().unwrap_or(path).to_owned()
 }

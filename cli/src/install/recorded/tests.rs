@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::migrate::{HA, keep_known};
+use super::migrate::{HA, keep_accepted};
 use super::{Origin, RecordedIssuer, read};
 
 fn config(data: Value) -> Value {
@@ -89,14 +89,17 @@ fn helm_is_recognised() {
 }
 
 #[test]
-fn unknown_settings_are_taken_out_and_named() {
-    let mut overrides = crate::install::overrides::Overrides::default();
-    overrides.set("global.proxy.logLevel", "debug");
-    overrides.set("global.proxy.fancy", true);
-    overrides.set("spValidator.x.y", 1);
-    let known = |path: &str| ["global", "global.proxy", "global.proxy.logLevel"].contains(&path);
-    assert_eq!(keep_known(&mut overrides, &known), ["global.proxy.fancy", "spValidator"]);
-    assert_eq!(overrides.into_value(), json!({"global": {"proxy": {"logLevel": "debug"}}}));
+fn settings_that_the_chart_does_not_take_are_dropped_and_named() {
+    let text = "proxy:\n  logLevel: debug\n  fancy: true\nspValidator:\n  x: 1\ncontrollerReplicas: many\n";
+    let objects = [
+        config(json!({"values": "identityTrustAnchorsPEM: ROOT\n"})),
+        secret("linkerd-config-overrides", json!({"linkerd-config-overrides": text})),
+    ];
+    let mut found = read(&objects, "linkerd").unwrap();
+    let mut dropped = keep_accepted(&mut found).unwrap();
+    dropped.sort();
+    assert_eq!(dropped, ["controllerReplicas", "global.proxy.fancy", "spValidator"]);
+    assert_eq!(found.overrides.into_value(), json!({"global": {"proxy": {"logLevel": "debug"}}}));
 }
 
 #[test]

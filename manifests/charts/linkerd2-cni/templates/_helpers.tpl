@@ -68,3 +68,34 @@ resources:
 {{- end }}
 {{- end -}}
 {{- end -}}
+
+{{/* The entry that the installer appends to the node's list of plugins. */}}
+{{- define "cni.network-config" -}}
+{{- $ownPorts := list (printf "%d" (int .Values.proxyControlPort)) (printf "%d" (int .Values.proxyAdminPort)) -}}
+{
+  "name": "linkerd-cni",
+  "type": "linkerd-cni",
+  "log_level": {{ .Values.logLevel | toJson }},
+  "policy": {
+    "type": "k8s",
+    "k8s_api_root": "https://__KUBERNETES_SERVICE_HOST__:__KUBERNETES_SERVICE_PORT__"
+  },
+  "kubernetes": {
+    "kubeconfig": "__KUBECONFIG_FILEPATH__"
+  },
+  "linkerd": {
+    "incoming-proxy-port": {{ int .Values.inboundProxyPort }},
+    "outgoing-proxy-port": {{ int .Values.outboundProxyPort }},
+    "proxy-uid": {{ int .Values.proxyUID }},
+    "proxy-gid": {{ int .Values.proxyGID }},
+    "ports-to-redirect": {{ include "cni.json-numbers" (dict "text" .Values.portsToRedirect) }},
+    "inbound-ports-to-ignore": {{ include "cni.json-strings" (dict "first" $ownPorts "text" .Values.ignoreInboundPorts) }},
+    "outbound-ports-to-ignore": {{ include "cni.json-strings" (dict "first" list "text" .Values.ignoreOutboundPorts) }},
+    "subnets-to-ignore": {{ include "cni.json-strings" (dict "first" list "text" .Values.skipSubnets) }},
+    "iptables-mode": {{ .Values.iptablesMode | toJson }},
+    "ipv6": {{ not .Values.disableIPv6 }},
+    "simulate": false,
+    "use-wait-flag": {{ .Values.useWaitFlag }}
+  }
+}
+{{- end -}}

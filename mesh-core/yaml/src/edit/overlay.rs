@@ -15,9 +15,9 @@ use crate::{
 #[derive(Debug)]
 pub(super) enum Patch<'a> {
     Keep(Node<'a>),
-    Replaced(Node<'a>, Value),
+    Replaced(Node<'a>, Cow<'a, Value>),
     /// An item that was not there.
-    New(Value),
+    New(Cow<'a, Value>),
     Mapping(Node<'a>, Vec<Slot<'a>>),
     /// Items that are left; what is not among them is removed.
     Sequence(Node<'a>, Vec<Patch<'a>>),
@@ -27,7 +27,7 @@ pub(super) enum Patch<'a> {
 #[derive(Debug)]
 pub(super) enum Slot<'a> {
     Old { key: Cow<'a, str>, node: Node<'a>, patch: Option<Patch<'a>> },
-    New { key: String, value: Value },
+    New { key: &'a str, value: Cow<'a, Value> },
 }
 
 impl Slot<'_> {
@@ -40,7 +40,7 @@ impl Slot<'_> {
 }
 
 /// Lays all changes over the tree.
-pub(super) fn overlay<'a>(tree: &'a Tree<'a>, ops: &[Op]) -> Result<Patch<'a>, Error> {
+pub(super) fn overlay<'a>(tree: &'a Tree<'a>, ops: &'a [Op]) -> Result<Patch<'a>, Error> {
     let mut root = Patch::Keep(tree.root());
     for op in ops {
         change(&mut root, op.path().tokens(), op).map_err(|reason| op.error(reason))?;
@@ -48,15 +48,15 @@ pub(super) fn overlay<'a>(tree: &'a Tree<'a>, ops: &[Op]) -> Result<Patch<'a>, E
     Ok(root)
 }
 
-fn change(patch: &mut Patch<'_>, tokens: &[String], op: &Op) -> Fit<()> {
+fn change<'a>(patch: &mut Patch<'a>, tokens: &'a [String], op: &'a Op) -> Fit<()> {
     let Some((token, rest)) = tokens.split_first() else { return replace_whole(patch, op) };
     expand(patch)?;
     match patch {
-        Patch::Replaced(_, value) | Patch::New(value) => pointer::apply_at(value, tokens, op),
+        Patch::Replaced(_, value) | Patch::New(value) => pointer::apply_at(value.to_mut(), tokens, op),
         Patch::Mapping(_, slots) if rest.is_empty() => change_entry(slots, token, op),
         Patch::Mapping(_, slots) => match slots.iter_mut().find(|slot| slot.key() == token.as_str()) {
             Some(Slot::Old { patch: Some(patch), .. }) => change(patch, rest, op),
-            Some(Slot::New { value, .. }) => pointer::apply_at(value, rest, op),
+            Some(Slot::New { value, .. }) => pointer::apply_at(value.to_mut(), rest, op),
             _ => Err("no such key on the way"),
         },
         Patch::Sequence(_, items) if rest.is_empty() => change_item(items, token, op),
@@ -68,15 +68,15 @@ fn change(patch: &mut Patch<'_>, tokens: &[String], op: &Op) -> Fit<()> {
     }
 }
 
-fn replace_whole(patch: &mut Patch<'_>, op: &Op) -> Fit<()> {
+fn replace_whole<'a>(patch: &mut Patch<'a>, op: &'a Op) -> Fit<()> {
     let (Op::Add { value, .. } | Op::Replace { value, .. }) = op else {
         return Err("a document cannot be removed");
     };
     *patch = match patch {
         Patch::Keep(node) | Patch::Replaced(node, _) | Patch::Mapping(node, _) | Patch::Sequence(node, _) => {
-            Patch::Replaced(*node, value.clone())
+            Patch::Replaced(*node, Cow::Borrowed(value))
         }
-        Patch::New(_) => Patch::New(value.clone()),
+        Patch::New(_) => Patch::New(Cow::Borrowed(value)),
     };
     Ok(())
 }
@@ -86,7 +86,7 @@ fn expand(patch: &mut Patch<'_>) -> Fit<()> {
     let Patch::Keep(node) = patch else { return Ok(()) };
     let node = *node;
     *patch = match node.style() {
-        Style::Alias => Patch::Replaced(node, node.to_value()),
+        Style::Alias => Patch::Replaced(node, Cow::Owned(node.to_value())),
         Style::BlockMapping | Style::FlowMapping => {
             let slots =
                 node.entries().map(|(key, node)| Slot::Old { key, node, patch: Some(Patch::Keep(node)) });
@@ -100,20 +100,20 @@ fn expand(patch: &mut Patch<'_>) -> Fit<()> {
     Ok(())
 }
 
-fn change_entry(slots: &mut Vec<Slot<'_>>, token: &str, op: &Op) -> Fit<()> {
+fn change_entry<'a>(slots: &mut Vec<Slot<'a>>, token: &'a str, op: &'a Op) -> Fit<()> {
     let found = slots.iter().position(|slot| slot.key() == token);
-    let is_gone = |slot: &Slot<'_>| matches!(slot, Slot::Old { patch: None, .. });
+    let is_gone = |slot: &Slot<'a>| matches!(slot, Slot::Old { patch: None, .. });
     match (op, found) {
         (Op::Add { value, .. }, None) => {
-            slots.push(Slot::New { key: token.to_owned(), value: value.clone() });
+            slots.push(Slot::New { key: token, value: Cow::Borrowed(value) });
         }
         (Op::Replace { .. } | Op::Remove { .. }, None) => return Err("no such key"),
         (Op::Replace { .. } | Op::Remove { .. }, Some(at)) if is_gone(&slots[at]) => {
             return Err("no such key");
         }
         (Op::Add { value, .. } | Op::Replace { value, .. }, Some(at)) => match &mut slots[at] {
-            Slot::Old { node, patch, .. } => *patch = Some(Patch::Replaced(*node, value.clone())),
-            Slot::New { value: old, .. } => *old = value.clone(),
+            Slot::Old { node, patch, .. } => *patch = Some(Patch::Replaced(*node, Cow::Borrowed(value))),
+            Slot::New { value: old, .. } => *old = Cow::Borrowed(value),
         },
         (Op::Remove { .. }, Some(at)) => match &mut slots[at] {
             Slot::Old { patch, .. } => *patch = None,
@@ -125,11 +125,11 @@ fn change_entry(slots: &mut Vec<Slot<'_>>, token: &str, op: &Op) -> Fit<()> {
     Ok(())
 }
 
-fn change_item(items: &mut Vec<Patch<'_>>, token: &str, op: &Op) -> Fit<()> {
+fn change_item<'a>(items: &mut Vec<Patch<'a>>, token: &str, op: &'a Op) -> Fit<()> {
     match op {
         Op::Add { value, .. } => {
             let index = pointer::index(token, items.len())?;
-            items.insert(index, Patch::New(value.clone()));
+            items.insert(index, Patch::New(Cow::Borrowed(value)));
         }
         Op::Remove { .. } => {
             let index = pointer::existing(token, items.len())?;

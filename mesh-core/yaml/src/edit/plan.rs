@@ -3,20 +3,26 @@
 use std::cmp::Reverse;
 
 use memchr::{memchr, memrchr};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::{
     tree::{Node, Style, Tree},
     view::View,
 };
 
-use super::overlay::{Patch, Slot};
+use super::{
+    emit::{Emitter, Layout, Strings, json, json_string},
+    overlay::{Patch, Slot},
+};
 
 /// Why the text cannot be edited.
 type Fit<T> = Result<T, &'static str>;
 
 /// How many nodes are looked at to learn how a document is indented.
 const STYLE_SAMPLE: usize = 256;
+
+/// A new entry: under a key, or in a list.
+type New<'v> = (Option<&'v str>, &'v Value);
 
 /// One replacement in the text.
 #[derive(Debug)]
@@ -35,13 +41,6 @@ enum Place {
     /// In a block collection whose entries are at this column.
     Block(usize),
     Flow,
-}
-
-/// How a document lays out what is nested.
-#[derive(Debug, Clone, Copy)]
-struct Layout {
-    step: usize,
-    compact_lists: bool,
 }
 
 /// The edits of one document.
@@ -147,7 +146,6 @@ impl<'a> Plan<'a> {
     }
 
     fn push_at(&mut self, start: usize, end: usize, text: String, column: usize) {
-        self.wrote_blocks |= text.contains(['|', '>']);
         let text = if self.is_crlf { text.replace('\n', "\r\n") } else { text };
         self.edits.push(Edit { start, end, text, column });
     }
@@ -160,23 +158,20 @@ impl<'a> Plan<'a> {
                 Slot::New { .. } => None,
             })
             .collect();
-        let news = || {
-            slots.iter().filter_map(|slot| match slot {
-                Slot::New { key, value } => Some((key.clone(), value.clone())),
+        let news: Vec<New<'_>> = slots
+            .iter()
+            .filter_map(|slot| match slot {
+                Slot::New { key, value } => Some((Some(*key), value.as_ref())),
                 Slot::Old { .. } => None,
             })
-        };
+            .collect();
         if olds.iter().all(|(_, patch)| patch.is_none()) {
-            return self.replace(node, &Value::Object(news().collect()), place);
+            let map = news.iter().map(|(key, value)| (key.unwrap_or_default().to_owned(), (*value).clone()));
+            return self.replace(node, &Value::Object(map.collect()), place);
         }
         let column = node.indent();
         self.block_olds(&olds, column)?;
-        let added: Map<String, Value> = news().collect();
-        if added.is_empty() {
-            return Ok(());
-        }
-        let at = self.after_line(olds[olds.len() - 1].0.span().end);
-        self.insert_lines(at, column, &Value::Object(added), &olds)
+        self.insert_lines(column, &news, &olds)
     }
 
     fn block_sequence(&mut self, node: Node<'_>, items: &[Patch<'_>], place: Place) -> Fit<()> {
@@ -187,10 +182,10 @@ impl<'a> Plan<'a> {
         }
         let column = node.indent();
         // New items in front of kept ones, before anything at the same place.
-        let mut waiting = Vec::new();
+        let mut waiting: Vec<New<'_>> = Vec::new();
         for item in items {
             if let Patch::New(value) = item {
-                waiting.push(value.clone());
+                waiting.push((None, value.as_ref()));
                 continue;
             }
             if waiting.is_empty() {
@@ -202,15 +197,11 @@ impl<'a> Plan<'a> {
                 Some(before) => self.after_line(olds[before].0.span().end),
                 None => self.own_line(olds[0].0).ok_or("item before the first of a nested list")?,
             };
-            let lines = self.lines(&Value::Array(std::mem::take(&mut waiting)), column, at)?;
+            let lines = self.lines(&std::mem::take(&mut waiting), column, at)?;
             self.push_at(at, at, lines, column);
         }
         self.block_olds(&olds, column)?;
-        if waiting.is_empty() {
-            return Ok(());
-        }
-        let at = self.after_line(olds[olds.len() - 1].0.span().end);
-        self.insert_lines(at, column, &Value::Array(waiting), &olds)
+        self.insert_lines(column, &waiting, &olds)
     }
 
     /// Changes and removals of the entries of a block collection, of which some stay.
@@ -268,20 +259,21 @@ impl<'a> Plan<'a> {
     /// Puts new entries behind the last one.
     fn insert_lines(
         &mut self,
-        at: usize,
         column: usize,
-        value: &Value,
+        news: &[New<'_>],
         olds: &[(Node<'_>, Option<&Patch<'_>>)],
     ) -> Fit<()> {
-        let mut lines = self.lines(value, column, at)?;
+        if news.is_empty() {
+            return Ok(());
+        }
+        let last = olds[olds.len() - 1].0;
+        let at = self.after_line(last.span().end);
+        let mut lines = self.lines(news, column, at)?;
         if at == self.text.len() && !self.text.ends_with('\n') {
-            if self.is_open && ends_in_block(olds[olds.len() - 1].0) {
+            if self.is_open && ends_in_block(last) {
                 return Err("block scalar at the end of a text without a final line break");
             }
-            if lines.contains(['|', '>']) {
-                lines = self.quoted_lines(value, column)?;
-            }
-            lines.truncate(lines.trim_end_matches('\n').len());
+            lines.pop();
             if self.is_open {
                 lines.insert(0, '\n');
             }
@@ -291,20 +283,27 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// A collection's lines at a column, to stand at a position in the text.
-    fn lines(&mut self, value: &Value, column: usize, at: usize) -> Fit<String> {
-        let layout = self.layout();
-        let text = block_text(value, layout, Strings::Block)?;
-        // Lines that would be taken for the end of a block scalar: blank ones it keeps, comments further in.
-        if text.contains("|+") || text.contains(">+") || self.is_deep_behind(at, column) {
-            return self.quoted_lines(value, column);
+    /// Lines of new entries at a column, to stand at a position in the text.
+    fn lines(&mut self, news: &[New<'_>], column: usize, at: usize) -> Fit<String> {
+        let is_last = at == self.text.len() && !self.text.ends_with('\n');
+        // Lines behind could be taken for text of a block scalar, or its last break be missing.
+        let strings = match is_last || self.is_deep_behind(at, column) {
+            true => Strings::Quoted,
+            false => Strings::Block,
+        };
+        let mut emitter = Emitter::new(self.layout(), strings);
+        for (key, value) in news {
+            match key {
+                Some(key) => emitter.entry(column, key, value),
+                None => emitter.item(column, value),
+            }
         }
-        Ok(indented(&text, column))
+        self.finish(emitter)
     }
 
-    fn quoted_lines(&mut self, value: &Value, column: usize) -> Fit<String> {
-        let layout = self.layout();
-        Ok(indented(&block_text(value, layout, Strings::Quoted)?, column))
+    fn finish(&mut self, emitter: Emitter) -> Fit<String> {
+        self.wrote_blocks |= emitter.has_blocks;
+        if emitter.has_long_key { Err("key that is too long for its line") } else { Ok(emitter.out) }
     }
 
     /// Whether lines that follow would be text of a block scalar whose parent is at `column`: all up to the next with anything on
@@ -335,7 +334,7 @@ impl<'a> Plan<'a> {
         let span = node.span();
         match place {
             Place::Flow => {
-                self.push(span.start, span.end, json(value));
+                self.push(span.start, span.end, json_text(value));
                 Ok(())
             }
             Place::Root => Err("change of the whole document"),
@@ -360,7 +359,7 @@ impl<'a> Plan<'a> {
             || matches!(value, Value::Array(items) if !items.is_empty());
         if node.style() == Style::Empty && is_key && is_filled {
             // Blanks inside of the brackets tell that nothing was written here before.
-            let text = json(value);
+            let text = json_text(value);
             let inner = &text[1..text.len() - 1];
             let text = format!(" {} {inner} {}", &text[..1], &text[text.len() - 1..]);
             self.push_at(start, start, text, usize::MAX);
@@ -378,12 +377,13 @@ impl<'a> Plan<'a> {
             true => Strings::Quoted,
             false => Strings::Block,
         };
-        let mut text = self.value_text(value, is_key, strings)?;
-        if text.contains("|+") || text.contains(">+") {
-            text = self.value_text(value, is_key, Strings::Quoted)?;
+        let mut emitter = Emitter::new(self.layout(), strings);
+        match is_key {
+            true => emitter.behind_key(column, value),
+            false => emitter.behind_dash(column, value),
         }
-        let mut text = indented(&text, column).split_off(if is_key { column + 2 } else { column + 1 });
-        text.truncate(text.trim_end_matches('\n').len());
+        let mut text = self.finish(emitter)?;
+        text.pop();
         if had_break {
             text.push('\n');
         } else if text.contains('\n') {
@@ -395,16 +395,6 @@ impl<'a> Plan<'a> {
         Ok(())
     }
 
-    /// `k:` or `-` with the value.
-    fn value_text(&mut self, value: &Value, is_key: bool, strings: Strings) -> Fit<String> {
-        let layout = self.layout();
-        let wrapped = match is_key {
-            true => Value::Object(Map::from_iter([("k".to_owned(), value.clone())])),
-            false => Value::Array(vec![value.clone()]),
-        };
-        block_text(&wrapped, layout, strings)
-    }
-
     fn flow_mapping(&mut self, node: Node<'_>, slots: &[Slot<'_>]) -> Fit<()> {
         let mut olds = Vec::new();
         let mut news = Vec::new();
@@ -412,8 +402,11 @@ impl<'a> Plan<'a> {
             match slot {
                 Slot::Old { node, patch, .. } => olds.push((*node, patch.as_ref())),
                 Slot::New { key, value } => {
-                    let key = Value::String(key.clone());
-                    news.push(format!("{}: {}", json(&key), json(value)));
+                    let mut text = String::new();
+                    json_string(key, &mut text);
+                    text.push_str(": ");
+                    json(value, &mut text);
+                    news.push(text);
                 }
             }
         }
@@ -426,7 +419,7 @@ impl<'a> Plan<'a> {
         let mut waiting = Vec::new();
         for item in items {
             match (new_value(item), node_of(item)) {
-                (Some(value), _) => waiting.push(json(value)),
+                (Some(value), _) => waiting.push(json_text(value)),
                 (None, Some(old)) if has_kept && !waiting.is_empty() => {
                     let text = format!("{}, ", waiting.join(", "));
                     waiting.clear();
@@ -534,6 +527,12 @@ fn new_value<'p>(patch: &'p Patch<'_>) -> Option<&'p Value> {
     }
 }
 
+fn json_text(value: &Value) -> String {
+    let mut text = String::new();
+    json(value, &mut text);
+    text
+}
+
 fn last_descendant(node: Node<'_>) -> Node<'_> {
     let mut last = node;
     while let Some(child) = last.children().last() {
@@ -544,69 +543,6 @@ fn last_descendant(node: Node<'_>) -> Node<'_> {
 
 fn ends_in_block(node: Node<'_>) -> bool {
     matches!(last_descendant(node).style(), Style::Literal | Style::Folded)
-}
-
-/// Whether strings of several lines may be block scalars.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Strings {
-    Block,
-    Quoted,
-}
-
-fn block_text(value: &Value, layout: Layout, strings: Strings) -> Fit<String> {
-    let options = serde_saphyr::ser_options! {
-        folded_wrap_chars: usize::MAX,
-        indent_step: layout.step,
-        compact_list_indent: layout.compact_lists,
-        prefer_block_scalars: strings == Strings::Block,
-    };
-    serde_saphyr::to_string_with_options(value, options).map_err(|_| "value that cannot be written")
-}
-
-/// The text with blanks before every line that has anything on it.
-fn indented(text: &str, column: usize) -> String {
-    let mut out = String::with_capacity(text.len() + column * 8);
-    for line in text.split_inclusive('\n') {
-        if line != "\n" {
-            out.extend(std::iter::repeat_n(' ', column));
-        }
-        out.push_str(line);
-    }
-    if !out.ends_with('\n') {
-        out.push('\n');
-    }
-    out
-}
-
-/// JSON on one line, with blanks where people put them; valid in YAML's flow style.
-fn json(value: &Value) -> String {
-    match value {
-        Value::Object(map) => {
-            let entry = |(key, value): (&String, &Value)| format!("{}: {}", json_string(key), json(value));
-            format!("{{{}}}", map.iter().map(entry).collect::<Vec<_>>().join(", "))
-        }
-        Value::Array(items) => {
-            format!("[{}]", items.iter().map(json).collect::<Vec<_>>().join(", "))
-        }
-        Value::String(text) => json_string(text),
-        scalar => scalar.to_string(),
-    }
-}
-
-/// A string that JSON and YAML read alike: what YAML does not print is escaped.
-fn json_string(text: &str) -> String {
-    let quoted = Value::String(text.to_owned()).to_string();
-    let is_odd = |char: char| {
-        matches!(char, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{feff}' | '\u{fffe}' | '\u{ffff}')
-    };
-    if !quoted.contains(is_odd) {
-        return quoted;
-    }
-    let escape = |char: char| match is_odd(char) {
-        true => format!("\\u{:04x}", u32::from(char)),
-        false => char.to_string(),
-    };
-    quoted.chars().map(escape).collect()
 }
 
 /// How the document indents, from its first nested mapping and its first list under a key.

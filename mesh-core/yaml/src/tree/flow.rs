@@ -103,10 +103,8 @@ impl Scanner<'_> {
     /// End of plain text in flow context; it must stand on one line.
     fn flow_plain(&self, start: usize) -> Scan<usize> {
         match self.byte(start) {
-            b'-' | b'?' | b':' => {
-                if self.is_blank(start + 1) || b",[]{}".contains(&self.byte(start + 1)) {
-                    return Err("indicator in a flow collection");
-                }
+            b'-' | b'?' | b':' if self.is_blank(start + 1) || b",[]{}".contains(&self.byte(start + 1)) => {
+                return Err("indicator in a flow collection");
             }
             b',' | b'[' | b']' | b'{' | b'}' | b'#' | b'&' | b'*' | b'!' | b'|' | b'>' | b'%' | b'@'
             | b'`' | b'"' | b'\'' => return Err("tag, anchor or reserved character"),
