@@ -5,12 +5,12 @@ use std::path::PathBuf;
 use mesh_inject::{Cached, ChartSource, Flags, Format, Mode, Notice, Settings, StreamError, Task, run_text};
 
 /// Where the tests of injection live.
-pub fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/inject")
 }
 
 /// Names and texts of all manifests.
-pub fn manifests() -> Vec<(String, String)> {
+pub(crate) fn manifests() -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = std::fs::read_dir(folder().join("corpus"))
         .expect("the corpus is there")
         .map(|entry| entry.unwrap().path())
@@ -26,7 +26,7 @@ pub fn manifests() -> Vec<(String, String)> {
 }
 
 /// The chart's sidecars, with anchors that are easy to recognise.
-pub fn source() -> Cached<ChartSource> {
+pub(crate) fn source() -> Cached<ChartSource> {
     let mut values = manifests::Chart::Control.defaults().unwrap().clone();
     values["global"]["identityTrustAnchorsPEM"] =
         "-----BEGIN CERTIFICATE-----\nbm90IGEgY2VydGlmaWNhdGU=\n-----END CERTIFICATE-----\n".into();
@@ -35,12 +35,12 @@ pub fn source() -> Cached<ChartSource> {
 }
 
 /// Settings of a run without flags.
-pub fn settings() -> Settings {
+pub(crate) fn settings() -> Settings {
     Flags::default().settings("linkerd/cli test".to_owned()).unwrap()
 }
 
 /// Settings of a run with flags that add annotations everywhere.
-pub fn flagged() -> Settings {
+pub(crate) fn flagged() -> Settings {
     let flags = Flags {
         skip_inbound_ports: vec!["25,3000-3010".to_owned()],
         opaque_ports: vec!["3306".to_owned()],
@@ -52,11 +52,15 @@ pub fn flagged() -> Settings {
 }
 
 /// Injects a text.
-pub fn inject(text: &str, settings: &Settings, mode: Mode<'_>) -> Result<(String, Vec<Notice>), StreamError> {
+pub(crate) fn inject(
+    text: &str,
+    settings: &Settings,
+    mode: Mode<'_>,
+) -> Result<(String, Vec<Notice>), StreamError> {
     run_text(Task::Inject { settings, mode }, Format::Text, "test", text)
 }
 
 /// Uninjects a text.
-pub fn uninject(text: &str) -> (String, Vec<Notice>) {
+pub(crate) fn uninject(text: &str) -> (String, Vec<Notice>) {
     run_text(Task::Uninject, Format::Text, "test", text).unwrap()
 }

@@ -128,7 +128,7 @@ fn hostile_input_is_refused_or_passes() {
     let mut bomb = String::from("kind: Pod\na0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
     for level in 1..30 {
         let items = vec![format!("*a{}", level - 1); 10].join(",");
-        bomb.push_str(&format!("a{level}: &a{level} [{items}]\n"));
+        bomb.extend(["a", &level.to_string(), ": &a", &level.to_string(), " [", &items, "]\n"]);
     }
     bomb.push_str("spec: {containers: *a29}\n");
     for text in
@@ -142,7 +142,7 @@ fn hostile_input_is_refused_or_passes() {
 }
 
 /// A stream of many documents of every kind, as a large platform would keep it.
-pub fn stream(documents: usize) -> String {
+pub(crate) fn stream(documents: usize) -> String {
     let kinds = ["Deployment", "StatefulSet", "DaemonSet"];
     (0..documents)
         .map(|number| {

@@ -57,6 +57,8 @@ fn injecting_twice_is_injecting_once() {
 #[test]
 fn text_and_values_are_injected_alike() {
     let source = source();
+    // What is noted about the text differs, as it must.
+    let settings = || mesh_inject::Settings { record: mesh_inject::Record::Omit, ..settings() };
     for (name, text) in manifests().into_iter().filter(|(_, text)| is_clean(text)) {
         for mode in [Mode::Annotate, Mode::Manual { source: &source }] {
             let (edited, _) = inject(&text, &settings(), mode).unwrap();
@@ -85,4 +87,18 @@ fn few_of_the_corpus_are_written_anew() {
         .map(|(name, _)| name)
         .collect();
     assert!(rewritten.is_empty(), "{rewritten:?}");
+}
+
+#[test]
+fn nulls_and_aliases_come_back_as_they_were_written() {
+    let source = source();
+    for null in ["null   # here", "~", "NULL # x", "", "null", "  # nothing", "{ }", "{}   # empty"] {
+        let text = format!(
+            "kind: List\nitems:\n- kind: Pod\n  metadata:\n    annotations: {null}\n  spec:\n    containers: [{{name: a}}]\n"
+        );
+        for mode in [Mode::Annotate, Mode::Manual { source: &source }] {
+            let (injected, _) = inject(&text, &settings(), mode).unwrap();
+            assert_eq!(uninject(&injected).0, text, "{injected}");
+        }
+    }
 }

@@ -124,9 +124,9 @@ impl InjectReport {
         let mut text = String::new();
         for (is_found, finding, otherwise) in rows {
             if is_found {
-                text.push_str(&format!("{bad} {finding}\n"));
+                text.extend([&bad, " ", &finding, "\n"]);
             } else if ui.is_verbose() {
-                text.push_str(&format!("{good} {otherwise}\n"));
+                text.extend([&good, " ", otherwise, "\n"]);
             }
         }
         text

@@ -4,7 +4,10 @@
 //! mapping or list that holds nothing else was not there before. Two things cannot be told: an empty or null field that
 //! was filled, and an annotation `config.linkerd.io/*` that a flag added. They are noted in one annotation, [`UNDO`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use mesh_core::names::annotations as names;
 use mesh_yaml::{
@@ -49,7 +52,8 @@ pub(crate) struct Undo {
     pub(crate) added: Vec<String>,
     /// Annotations with a `config` prefix that followed from the pod's own fields.
     pub(crate) derived: Vec<String>,
-    /// Fields that were there without content, by pointer from the object's root: `{}`, `[]` or `null`.
+    /// Fields that were there without content of their own, by pointer from the object's root, as they were written:
+    /// `{}`, `[]`, a null, or an alias.
     pub(crate) filled: BTreeMap<String, String>,
 }
 
@@ -72,6 +76,24 @@ impl Undo {
             derived: names("derived"),
             filled: filled.filter_map(|(path, how)| Some((path.clone(), how.as_str()?.to_owned()))).collect(),
         }
+    }
+
+    /// Fields that need more than their value to be what they were: nulls that are not `null`, and aliases.
+    pub(crate) fn written(&self) -> Vec<(Pointer, String)> {
+        let is_alias = |text: &str| {
+            let name = text.strip_prefix('*').unwrap_or_default();
+            !name.is_empty()
+                && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-.".contains(&byte))
+        };
+        let is_null = |text: &str| {
+            let (null, comment) = text.split_at(text.find([' ', '\t', '#']).unwrap_or(text.len()));
+            ["~", "null", "Null", "NULL"].contains(&null)
+                && (comment.is_empty() || comment.trim_start().starts_with('#'))
+                && !comment.contains(['\n', '\r'])
+                && text != "null"
+        };
+        let known = self.filled.iter().filter(|(_, text)| is_alias(text) || is_null(text));
+        known.filter_map(|(path, text)| Some((path.parse().ok()?, text.clone()))).collect()
     }
 
     fn is_empty(&self) -> bool {
@@ -172,6 +194,7 @@ impl<'a, V: View<'a>> Filler<V> {
         }
         let present = self.node(&path);
         if present.is_some_and(|list| list.count() > 0) {
+            self.note_alias(&path);
             return false;
         }
         self.created.insert(path.to_string());
@@ -236,12 +259,25 @@ impl<'a, V: View<'a>> Filler<V> {
 
     fn note_empty(&mut self, path: &Pointer, present: Option<V>) {
         let how = match present.map(|node| (node.kind(), node.count())) {
-            Some((Kind::Null, _)) => "null",
-            Some((Kind::Mapping, 0)) => "{}",
-            Some((Kind::Sequence, 0)) => "[]",
-            _ => return,
+            Some((Kind::Null, _)) => present.and_then(View::written).unwrap_or(Cow::Borrowed("null")),
+            Some((Kind::Mapping, 0)) => Cow::Borrowed("{}"),
+            Some((Kind::Sequence, 0)) => Cow::Borrowed("[]"),
+            _ => return self.note_alias(path),
         };
-        self.undo.filled.entry(path.to_string()).or_insert_with(|| how.to_owned());
+        self.undo.filled.entry(path.to_string()).or_insert_with(|| how.into_owned());
+    }
+
+    /// What an alias stands for is copied before it is changed; the first alias on the way is noted.
+    fn note_alias(&mut self, path: &Pointer) {
+        let keys = path.keys();
+        for end in 1..=keys.len() {
+            let Some(alias) = self.root.at(&keys[..end]).and_then(View::written) else { continue };
+            if alias.starts_with('*') {
+                let path = Pointer::new(keys[..end].iter().copied());
+                self.undo.filled.entry(path.to_string()).or_insert_with(|| alias.into_owned());
+            }
+            return;
+        }
     }
 
     fn add_entries(&mut self, path: &Pointer, present: Option<V>, entries: BTreeMap<String, String>) {

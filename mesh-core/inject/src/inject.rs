@@ -36,7 +36,7 @@ pub struct Injected {
 pub fn inject<'a, V: View<'a>>(root: V, settings: &Settings, mode: Mode<'_>) -> Result<Injected, Error> {
     let mut injected = Injected::default();
     for (base, item) in items(root)? {
-        let (ops, fact) = Injection { settings, mode }.object(item)?;
+        let (ops, fact) = Injection { settings, mode }.object(item).map_err(|error| error.under(&base))?;
         if base.tokens().is_empty() {
             injected.ops.extend(ops);
         } else {

@@ -59,3 +59,15 @@ pub enum Error {
     #[error("lists are nested deeper than {0} levels")]
     ListDepth(usize),
 }
+
+impl Error {
+    /// The error as it is named from the root of a document in which the object is at `base`.
+    fn under(self, base: &Pointer) -> Self {
+        match self {
+            Self::Field { field, expected } if !base.tokens().is_empty() => {
+                Self::Field { field: format!("{}.{field}", base.tokens().join(".")), expected }
+            }
+            other => other,
+        }
+    }
+}

@@ -3,10 +3,12 @@
 use std::io::{BufReader, Read, Write};
 
 use memchr::memmem;
-use mesh_yaml::{Buffer, Op, Pointer, SplitError, Splitter, Tree, View, apply_to_value};
+use mesh_yaml::{Buffer, Kind, Node, Op, Pointer, SplitError, Splitter, Tree, View, apply_to_value};
 use serde_json::Value;
 
-use crate::{Error, Fact, Mode, Settings, Spool, Strip, inject, patch::Steps, uninject};
+use crate::{Error, Fact, Mode, Settings, Spool, Strip, inject, uninject};
+
+mod restore;
 
 /// How much of an input is read at a time, in bytes.
 const READ_SIZE: usize = 256 * 1024;
@@ -196,16 +198,17 @@ impl<'s> Pipeline<'s> {
             return Ok(());
         }
         let line_of = |error: Error| {
-            let field = match &error {
-                Error::Field { field, .. } => Pointer::new(field.split('.')),
-                _ => Pointer::root(),
+            let line = match &error {
+                Error::Field { field, .. } => node_at(root, field).map_or(1, |node| node.line()),
+                _ => 1,
             };
-            let line = root.at(&field.keys()).map_or(1, |node| node.line());
             (line, Cause::Inject(error))
         };
-        let (ops, facts) = self.changes(pass, root).map_err(line_of)?;
+        let Changes { ops, facts, written } = self.changes(pass, root).map_err(line_of)?;
         if is_json {
             write_json(root.to_value(), &ops, out)?;
+        } else if let Some(text) = restore::restored(tree, &ops, &written) {
+            out.extend_from_slice(text.as_bytes());
         } else {
             match mesh_yaml::apply(tree, &ops, out) {
                 Ok(()) => {}
@@ -232,7 +235,8 @@ impl<'s> Pipeline<'s> {
             out.extend_from_slice(text.as_bytes());
             return Ok(());
         }
-        let (ops, facts) = self.changes(pass, &value).map_err(|error| (1, Cause::Inject(error)))?;
+        let Changes { ops, facts, .. } =
+            self.changes(pass, &value).map_err(|error| (1, Cause::Inject(error)))?;
         if is_json {
             write_json(value, &ops, out)?;
         } else if ops.is_empty() {
@@ -244,17 +248,28 @@ impl<'s> Pipeline<'s> {
         Ok(())
     }
 
-    fn changes<'a, V: View<'a>>(&self, pass: Pass, root: V) -> Result<(Vec<Op>, Vec<Fact>), Error> {
-        if pass == Pass::Refresh {
-            return uninject(root, Strip::Refresh).map(|done| (done.ops, done.facts));
-        }
-        match self.task {
-            Task::Inject { settings, mode } => {
-                inject(root, settings, mode).map(|done| (done.ops, done.facts))
-            }
-            Task::Uninject => uninject(root, Strip::Everything).map(|done| (done.ops, done.facts)),
+    fn changes<'a, V: View<'a>>(&self, pass: Pass, root: V) -> Result<Changes, Error> {
+        let taken = |strip| {
+            uninject(root, strip).map(|done| Changes {
+                ops: done.ops,
+                facts: done.facts,
+                written: done.written,
+            })
+        };
+        match (pass, self.task) {
+            (Pass::Refresh, _) => taken(Strip::Refresh),
+            (Pass::Task, Task::Uninject) => taken(Strip::Everything),
+            (Pass::Task, Task::Inject { settings, mode }) => inject(root, settings, mode)
+                .map(|done| Changes { ops: done.ops, facts: done.facts, written: Vec::new() }),
         }
     }
+}
+
+/// What becomes of a document.
+struct Changes {
+    ops: Vec<Op>,
+    facts: Vec<Fact>,
+    written: Vec<(Pointer, String)>,
 }
 
 /// Which of the two looks at a document it is.
@@ -287,6 +302,14 @@ fn separate(spool: &mut Spool, text: &str, is_first: bool) {
     if !text.starts_with("---") {
         spool.buffer().extend_from_slice(b"---\n");
     }
+}
+
+/// The node that an error names by a dotted path.
+fn node_at<'a>(root: Node<'a>, field: &str) -> Option<Node<'a>> {
+    field.split('.').try_fold(root, |node, step| match step.parse::<usize>() {
+        Ok(index) if node.kind() == Kind::Sequence => node.items().nth(index),
+        _ => node.get(step),
+    })
 }
 
 fn rewrite(

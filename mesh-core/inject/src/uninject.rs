@@ -27,26 +27,29 @@ pub struct Uninjected {
     pub ops: Vec<Op>,
     /// What is to be said, one for each object.
     pub facts: Vec<Fact>,
+    /// Fields of which it is known how they were written, for whoever edits text: nulls and aliases.
+    pub written: Vec<(Pointer, String)>,
 }
 
 /// Uninjects a document: one object, or the items of a `kind: List`.
 pub fn uninject<'a, V: View<'a>>(root: V, strip: Strip) -> Result<Uninjected, Error> {
     let mut uninjected = Uninjected::default();
     for (base, item) in items(root)? {
-        let (ops, fact) = object(item, strip)?;
+        let (ops, fact, written) = object(item, strip).map_err(|error| error.under(&base))?;
         uninjected.ops.extend(ops.into_iter().map(|op| under(op, &base)));
         uninjected.facts.push(fact);
+        uninjected.written.extend(written.into_iter().map(|(path, text)| (path.under(&base), text)));
     }
     Ok(uninjected)
 }
 
-fn object<'a, V: View<'a>>(root: V, strip: Strip) -> Result<(Vec<Op>, Fact), Error> {
+fn object<'a, V: View<'a>>(root: V, strip: Strip) -> Result<(Vec<Op>, Fact, Written), Error> {
     let Some(workload) = Workload::of(root) else {
-        return Ok((Vec::new(), Fact::skipped(None, Skip::MissingKind)));
+        return Ok((Vec::new(), Fact::skipped(None, Skip::MissingKind), Vec::new()));
     };
     let resource = Resource { kind: workload.kind_name.to_lowercase(), name: workload.name.clone() };
     let mut fact = Fact::skipped(Some(resource), Skip::UnsupportedResource);
-    let Some(kind) = workload.kind else { return Ok((Vec::new(), fact)) };
+    let Some(kind) = workload.kind else { return Ok((Vec::new(), fact, Vec::new())) };
     let pod = workload.pod_template()?;
     let owner = pod.as_ref().map_or_else(Pointer::root, |pod| pod.path.clone());
     let undo = Undo::read(root, &owner);
@@ -65,8 +68,12 @@ fn object<'a, V: View<'a>>(root: V, strip: Strip) -> Result<(Vec<Op>, Fact), Err
     if !taking.removed && matches!(kind, Kind::Service) {
         fact.outcome = Outcome::Skipped(Skip::UnsupportedResource);
     }
-    Ok((taking.ops, fact))
+    let written = if strip == Strip::Everything { taking.undo.written() } else { Vec::new() };
+    Ok((taking.ops, fact, written))
 }
+
+/// Paths with the texts that stood there.
+type Written = Vec<(Pointer, String)>;
 
 /// Collects the changes of one object.
 struct Taking<V> {
@@ -115,12 +122,12 @@ impl<'a, V: View<'a>> Taking<V> {
 
     /// Whether the field was there and empty: then its content goes piece by piece, so that its brackets stay.
     fn was_empty(&self, path: &Pointer) -> bool {
-        self.undo.filled.get(&path.to_string()).is_some_and(|how| how != "null")
+        self.undo.filled.get(&path.to_string()).is_some_and(|how| ["{}", "[]"].contains(&how.as_str()))
     }
 
     /// What becomes of a field that holds nothing else: it goes, or is null as it was.
     fn emptied(&self, path: Pointer) -> Op {
-        if self.undo.filled.contains_key(&path.to_string()) {
+        if self.undo.filled.get(&path.to_string()).is_some_and(|how| !how.starts_with('*')) {
             return Op::Replace { path, value: Value::Null };
         }
         Op::Remove { path }

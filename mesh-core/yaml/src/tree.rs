@@ -312,6 +312,19 @@ impl<'a> View<'a> for Node<'a> {
         (is_scalar && node.scalar() == Scalar::String).then(|| node.text())
     }
 
+    fn written(self) -> Option<Cow<'a, str>> {
+        let span = self.span();
+        match self.style() {
+            Style::Alias => Some(Cow::Borrowed(self.source())),
+            Style::Plain if self.kind() == Kind::Null => {
+                let line = self.tree.text[span.start..].lines().next().unwrap_or_default().trim_end();
+                let is_commented = line[span.len()..].trim_start().starts_with('#');
+                Some(Cow::Borrowed(if is_commented { line } else { self.source() }))
+            }
+            _ => None,
+        }
+    }
+
     fn emptied(self) -> Emptied {
         let source = self.source().as_bytes();
         match self.data().style {

@@ -62,6 +62,11 @@ pub trait View<'a>: Copy + Sized {
         Emptied::Remove
     }
 
+    /// How an alias or a null is written, with the comment behind a null, where there is a text.
+    fn written(self) -> Option<Cow<'a, str>> {
+        None
+    }
+
     /// The truth value, if this is one.
     fn as_bool(self) -> Option<bool> {
         if self.kind() == Kind::Bool { self.to_value().as_bool() } else { None }
