@@ -4,7 +4,9 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{check, inject, install, profile, uninject, uninstall, upgrade, version};
+use crate::commands::{
+    check, completion, doc, inject, install, profile, uninject, uninstall, upgrade, version,
+};
 use crate::context::Context;
 use crate::error::{CommandError, Exits, Outcome};
 use crate::extension;
@@ -37,6 +39,11 @@ pub struct Cli {
 pub enum Command {
     /// Check the Linkerd installation for potential problems
     Check(check::CheckArgs),
+    /// Output shell completion code for the specified shell
+    Completion(completion::CompletionArgs),
+    /// Output the reference of all commands and annotations as YAML
+    #[command(hide = true)]
+    Doc(doc::DocArgs),
     /// Add the Linkerd proxy to a Kubernetes config
     Inject(Box<inject::InjectArgs>),
     /// Output Kubernetes configs to install Linkerd
@@ -64,6 +71,8 @@ impl Command {
     pub fn run(self, context: &mut Context<'_>) -> Result<Outcome, CommandError> {
         match self {
             Self::Check(args) => check::run(context, &args),
+            Self::Completion(args) => completion::run(context, &args),
+            Self::Doc(args) => doc::run(context, &args),
             Self::Inject(args) => inject::run(context, &args),
             Self::Install(args) => install::run(context, &args),
             Self::Profile(args) => profile::run(context, &args),
