@@ -79,6 +79,9 @@ pub fn run(context: &mut Context<'_>, args: &AuthzArgs) -> Result<Outcome, Comma
         )));
     }
     let rows = rows(&pods, &policies);
+    if rows.is_empty() {
+        context.ui.note("No Server selects these pods; the default policy applies.");
+    }
     output::print(context.ui, args.output.format, &Authorizations(rows))?;
     Ok(Outcome::Success)
 }
