@@ -143,7 +143,7 @@ fn text(certificates: &[Certificate]) -> String {
             ("Key", facts.key),
             ("SHA-256", facts.sha256),
         ] {
-            let _ = write!(text, "{:<13}{value}\n", format!("{label}:"));
+            let _ = writeln!(text, "{:<13}{value}", format!("{label}:"));
         }
         text.push_str(&certificate.to_pem());
         text.push('\n');

@@ -98,10 +98,10 @@ impl Differences {
     pub fn text(&self) -> String {
         let mut text = String::new();
         for identity in &self.added {
-            let _ = write!(text, "+ {identity} (new)\n");
+            let _ = writeln!(text, "+ {identity} (new)");
         }
         for identity in &self.left {
-            let _ = write!(text, "- {identity} (no longer rendered; `linkerd prune` prints it)\n");
+            let _ = writeln!(text, "- {identity} (no longer rendered; `linkerd prune` prints it)");
         }
         for change in &self.changed {
             change.diff.lines().for_each(|line| push_shortened(&mut text, line));

@@ -46,9 +46,9 @@ fn line(ui: &Ui, check: &CheckReport) -> String {
     let took = if ui.is_verbose() { format!(" ({} ms)", check.took.as_millis()) } else { String::new() };
     let mut text = format!("{sign} {}{took}\n", check.description);
     if let Some(problem) = problem {
-        let _ = write!(text, "    {problem}\n");
+        let _ = writeln!(text, "    {problem}");
         if !check.anchor.is_empty() {
-            let _ = write!(text, "    see {HINTS}{} for hints\n", check.anchor);
+            let _ = writeln!(text, "    see {HINTS}{} for hints", check.anchor);
         }
     }
     text
