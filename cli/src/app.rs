@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    authz, check, diagnostics, identity, inject, install, install_cni, install_sp, profile, prune, uninject,
-    uninstall, upgrade, version,
+    authz, check, completion, diagnostics, doc, identity, inject, install, install_cni, install_sp, profile,
+    prune, uninject, uninstall, upgrade, version,
 };
 use crate::context::Context;
 use crate::error::{CommandError, Exits, Outcome};
@@ -42,6 +42,11 @@ pub enum Command {
     Authz(authz::AuthzArgs),
     /// Check the Linkerd installation for potential problems
     Check(check::CheckArgs),
+    /// Output shell completion code for the specified shell
+    Completion(completion::CompletionArgs),
+    /// Output the reference of all commands and annotations as YAML
+    #[command(hide = true)]
+    Doc(doc::DocArgs),
     /// Commands used to diagnose Linkerd components
     Diagnostics(diagnostics::DiagnosticsArgs),
     /// Display the certificate(s) of one or more selected pod(s)
@@ -80,6 +85,8 @@ impl Command {
         match self {
             Self::Authz(args) => authz::run(context, &args),
             Self::Check(args) => check::run(context, &args),
+            Self::Completion(args) => completion::run(context, &args),
+            Self::Doc(args) => doc::run(context, &args),
             Self::Diagnostics(args) => diagnostics::run(context, &args),
             Self::Identity(args) => identity::run(context, &args),
             Self::Inject(args) => inject::run(context, &args),

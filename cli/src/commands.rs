@@ -2,7 +2,9 @@
 
 pub mod authz;
 pub mod check;
+pub mod completion;
 pub mod diagnostics;
+pub mod doc;
 pub mod identity;
 pub mod inject;
 pub mod install;

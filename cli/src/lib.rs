@@ -10,6 +10,7 @@ pub mod commands;
 pub mod context;
 pub mod error;
 pub mod extension;
+pub mod generate;
 pub mod global;
 pub mod install;
 pub mod output;
