@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    authz, check, diagnostics, identity, inject, install, install_cni, install_sp, profile, prune, uninject,
-    uninstall, upgrade, version,
+    authz, certs, check, diagnostics, identity, inject, install, install_cni, install_sp, profile, prune,
+    uninject, uninstall, upgrade, version,
 };
 use crate::context::Context;
 use crate::error::{CommandError, Exits, Outcome};
@@ -40,6 +40,8 @@ pub struct Cli {
 pub enum Command {
     /// List authorizations for a resource
     Authz(authz::AuthzArgs),
+    /// Make, check and list the certificates of the mesh
+    Certs(certs::CertsArgs),
     /// Check the Linkerd installation for potential problems
     Check(check::CheckArgs),
     /// Commands used to diagnose Linkerd components
@@ -79,6 +81,7 @@ impl Command {
     pub fn run(self, context: &mut Context<'_>) -> Result<Outcome, CommandError> {
         match self {
             Self::Authz(args) => authz::run(context, &args),
+            Self::Certs(args) => certs::run(context, &args),
             Self::Check(args) => check::run(context, &args),
             Self::Diagnostics(args) => diagnostics::run(context, &args),
             Self::Identity(args) => identity::run(context, &args),
@@ -100,6 +103,7 @@ impl Command {
     pub fn exits(&self) -> Exits {
         match self {
             Self::Upgrade(args) if args.is_diff() => Exits::Diff,
+            Self::Certs(_) => Exits::Detailed,
             _ => Exits::Linkerd,
         }
     }
