@@ -1,5 +1,6 @@
 //! `linkerd identity`: the certificate that a pod's proxy shows.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -142,7 +143,7 @@ fn text(certificates: &[Certificate]) -> String {
             ("Key", facts.key),
             ("SHA-256", facts.sha256),
         ] {
-            text.push_str(&format_args!("{:<13}{value}\n", format_args!("{label}:").to_string()).to_string());
+            let _ = writeln!(text, "{:<13}{value}", format!("{label}:"));
         }
         text.push_str(&certificate.to_pem());
         text.push('\n');

@@ -4,6 +4,7 @@ use manifests::{Chart, Object, Release, Stage};
 use mesh_core::identity::{MeshNames, TrustDomain};
 use mesh_k8s::access::ServerVersion;
 use serde_json::Value;
+use std::fmt::Write as _;
 
 use crate::args::identity::Material;
 use crate::context::Context;
@@ -161,7 +162,7 @@ fn yaml(objects: &[Object]) -> String {
         text.push_str("---\n");
         if object.template != template {
             template = &object.template;
-            text.push_str(&format_args!("###\n### {}\n###\n", title(template)).to_string());
+            let _ = write!(text, "###\n### {}\n###\n", title(template));
         }
         text.push_str(object.text.trim_end());
         text.push('\n');
