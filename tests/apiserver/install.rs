@@ -52,8 +52,10 @@ validatingwebhookconfiguration.admissionregistration.k8s.io/linkerd-sp-validator
     let references = linkerd(cluster, ["-L", "once", "uninstall"]).ok();
     kubectl_on(cluster, &["delete", "-f", "-"], &references).ok();
     assert_eq!(labelled(cluster, "once"), "");
-    assert_eq!(linkerd(cluster, ["-L", "once", "uninstall"]).refused().lines().next().unwrap(),
-        "Error: no resource of a control plane in namespace once was found");
+    assert_eq!(
+        linkerd(cluster, ["-L", "once", "uninstall"]).refused().lines().next().unwrap(),
+        "Error: no resource of a control plane in namespace once was found"
+    );
     // So the next install has nothing to refuse.
     linkerd(cluster, ["-L", "once", "install"]).ok();
 }
@@ -74,7 +76,9 @@ fn stages_come_in_order() {
         "Error: Can't install the Linkerd control plane in the 'staged' namespace. Reason: namespaces \"staged\" not found"
     );
     apply(cluster, &install(&["config"]).ok());
-    assert!(install(&["config"]).refused().starts_with("Unable to install the Linkerd control plane. It appears"));
+    assert!(
+        install(&["config"]).refused().starts_with("Unable to install the Linkerd control plane. It appears")
+    );
     apply(cluster, &install(&["control-plane"]).ok());
     assert_eq!(
         install(&["control-plane"]).refused().lines().next().unwrap(),
@@ -123,14 +127,17 @@ fn running_proxies_stand_in_the_way_of_uninstall() {
 
 /// Every object, of any kind the API serves, that carries the label of a control plane, and its namespace.
 fn labelled(cluster: &Cluster, own: &str) -> String {
-    let kinds = stdout_of(&mut cluster.kubectl(["api-resources", "--verbs=list,delete", "-o", "name"])).unwrap();
+    let kinds =
+        stdout_of(&mut cluster.kubectl(["api-resources", "--verbs=list,delete", "-o", "name"])).unwrap();
     let kinds: Vec<&str> = kinds.lines().filter(|kind| !kind.starts_with("events")).collect();
     assert!(kinds.len() > 40, "{kinds:?}");
     let selector = format!("linkerd.io/control-plane-ns={own}");
     let found = |args: &[&str]| stdout_of(&mut cluster.kubectl(args)).unwrap();
-    let mut names = found(&["get", &kinds.join(","), "-A", "-l", &selector, "-o", "name", "--ignore-not-found"]);
+    let mut names =
+        found(&["get", &kinds.join(","), "-A", "-l", &selector, "-o", "name", "--ignore-not-found"]);
     names.push_str(&found(&["get", "namespaces", "-l", &selector, "-o", "name"]));
-    let every = found(&["get", "clusterroles,clusterrolebindings,crd,roles,rolebindings", "-A", "-o", "name"]);
+    let every =
+        found(&["get", "clusterroles,clusterrolebindings,crd,roles,rolebindings", "-A", "-o", "name"]);
     names.extend(every.lines().filter(|name| name.contains(&format!("linkerd-{own}-"))));
     names
 }

@@ -53,8 +53,13 @@ fn every_variant_is_accepted_and_settles() {
     for (name, steps, flags) in VARIANTS {
         let begin = Instant::now();
         let objects = settle(&turn, name, steps, flags);
-        table.push_str(&format_args!("{name:20} {:7}  {:6.1}\n", objects.len(), begin.elapsed().as_secs_f32()).to_string());
-        golden.push_str(&format_args!("# {name}: {} objects\n{}\n\n", objects.len(), objects.join("\n")).to_string());
+        table.push_str(
+            &format_args!("{name:20} {:7}  {:6.1}\n", objects.len(), begin.elapsed().as_secs_f32())
+                .to_string(),
+        );
+        golden.push_str(
+            &format_args!("# {name}: {} objects\n{}\n\n", objects.len(), objects.join("\n")).to_string(),
+        );
         turn.clear();
     }
     println!("{table}");
@@ -80,7 +85,8 @@ fn settle(turn: &Turn, name: &str, steps: &Steps, flags: &[&str]) -> Vec<String>
         }
         Steps::ExternalIssuer => {
             namespace(cluster, &own);
-            stdout_with_input(&mut cluster.kubectl(["apply", "-f", "-"]), &files.external_secret(&own)).unwrap();
+            stdout_with_input(&mut cluster.kubectl(["apply", "-f", "-"]), &files.external_secret(&own))
+                .unwrap();
         }
         Steps::Files => args.extend(files.flags()),
     }
@@ -105,7 +111,11 @@ fn accept(cluster: &Cluster, name: &str, rendered: &str) {
         // Without it, a dry run refuses what goes into it.
         apply(cluster, &own_namespace.to_string());
     }
-    let tried = kubectl_on(cluster, &["apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-"], rendered);
+    let tried = kubectl_on(
+        cluster,
+        &["apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-"],
+        rendered,
+    );
     assert_eq!(tried.code, 0, "{name}: {}", tried.err);
     assert_eq!(tried.out.lines().count(), objects.len(), "{name}: {}", tried.out);
     apply(cluster, rendered);
@@ -125,10 +135,14 @@ fn versions(cluster: &Cluster, rendered: &str) -> BTreeMap<String, Value> {
         .iter()
         .map(|object| {
             let kind = object["kind"].as_str().unwrap();
-            let watched = ["Deployment", "CronJob", "PodDisruptionBudget", "CustomResourceDefinition", "APIService"];
+            let watched =
+                ["Deployment", "CronJob", "PodDisruptionBudget", "CustomResourceDefinition", "APIService"];
             let version = if watched.contains(&kind) { "generation" } else { "resourceVersion" };
             let name = &object["metadata"]["name"];
-            (format!("{kind}/{name} in {}", object["metadata"]["namespace"]), object["metadata"][version].clone())
+            (
+                format!("{kind}/{name} in {}", object["metadata"]["namespace"]),
+                object["metadata"][version].clone(),
+            )
         })
         .collect()
 }
