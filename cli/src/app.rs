@@ -4,7 +4,10 @@ use std::ffi::OsString;
 
 use clap::{Parser, Subcommand};
 
-use crate::commands::{check, inject, install, profile, uninject, uninstall, upgrade, version};
+use crate::commands::{
+    authz, check, completion, diagnostics, doc, identity, inject, install, install_cni, install_sp, profile,
+    prune, uninject, uninstall, upgrade, version,
+};
 use crate::context::Context;
 use crate::error::{CommandError, Exits, Outcome};
 use crate::extension;
@@ -35,14 +38,31 @@ pub struct Cli {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// List authorizations for a resource
+    Authz(authz::AuthzArgs),
     /// Check the Linkerd installation for potential problems
     Check(check::CheckArgs),
+    /// Output shell completion code for the specified shell
+    Completion(completion::CompletionArgs),
+    /// Output the reference of all commands and annotations as YAML
+    #[command(hide = true)]
+    Doc(doc::DocArgs),
+    /// Commands used to diagnose Linkerd components
+    Diagnostics(diagnostics::DiagnosticsArgs),
+    /// Display the certificate(s) of one or more selected pod(s)
+    Identity(identity::IdentityArgs),
     /// Add the Linkerd proxy to a Kubernetes config
     Inject(Box<inject::InjectArgs>),
     /// Output Kubernetes configs to install Linkerd
     Install(Box<install::InstallArgs>),
+    /// Output Kubernetes configs to install the Linkerd CNI plugin
+    InstallCni(Box<install_cni::InstallCniArgs>),
+    /// Output Kubernetes configs to install Linkerd service profiles
+    InstallSp(install_sp::InstallSpArgs),
     /// Output service profile config for Kubernetes
     Profile(profile::ProfileArgs),
+    /// Output extraneous Kubernetes resources in the linkerd control plane
+    Prune(prune::PruneArgs),
     /// Remove the Linkerd proxy from a Kubernetes config
     Uninject(uninject::UninjectArgs),
     /// Output Kubernetes resources to uninstall the Linkerd control plane
@@ -63,10 +83,18 @@ impl Command {
     /// Does it.
     pub fn run(self, context: &mut Context<'_>) -> Result<Outcome, CommandError> {
         match self {
+            Self::Authz(args) => authz::run(context, &args),
             Self::Check(args) => check::run(context, &args),
+            Self::Completion(args) => completion::run(context, &args),
+            Self::Doc(args) => doc::run(context, &args),
+            Self::Diagnostics(args) => diagnostics::run(context, &args),
+            Self::Identity(args) => identity::run(context, &args),
             Self::Inject(args) => inject::run(context, &args),
             Self::Install(args) => install::run(context, &args),
+            Self::InstallCni(args) => install_cni::run(context, &args),
+            Self::InstallSp(args) => install_sp::run(context, &args),
             Self::Profile(args) => profile::run(context, &args),
+            Self::Prune(args) => prune::run(context, &args),
             Self::Uninject(args) => uninject::run(context, &args),
             Self::Uninstall(args) => uninstall::run(context, &args),
             Self::Upgrade(args) => upgrade::run(context, &args),

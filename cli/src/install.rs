@@ -21,6 +21,7 @@ use crate::context::Context;
 use crate::error::CommandError;
 use overrides::Overrides;
 use plan::{Parts, Plan};
+use recorded::RecordedIssuer;
 
 /// What a default install would apply: for `check --pre`, which tries whether this user may create it.
 pub fn default_objects(context: &mut Context<'_>) -> Result<Vec<Value>, CommandError> {
@@ -32,14 +33,37 @@ pub fn default_objects(context: &mut Context<'_>) -> Result<Vec<Value>, CommandE
 pub fn expected_objects(context: &mut Context<'_>) -> Result<Vec<Value>, CommandError> {
     let namespace = context.global.linkerd_namespace.clone();
     let client = context.client()?;
-    let found = context.block_on(snapshot::records(&client, &namespace))?;
-    let overrides = match found {
-        Ok(objects) => recorded::read(&objects, &namespace).map(|found| found.overrides).unwrap_or_default(),
-        // The API does not answer or says no: the checks themselves will tell.
-        Err(_) => Overrides::default(),
-    };
-    let plan = Plan::new(context, overrides, throwaway(context)?);
-    values_of(&plan)
+    match context.block_on(snapshot::records(&client, &namespace))? {
+        Ok(objects) if !objects.is_empty() => expected_from(context, &objects),
+        // Nothing recorded, or the API says no: the checks themselves will tell.
+        _ => default_objects(context),
+    }
+}
+
+/// What an install renders with the settings recorded in `objects`.
+pub fn expected_from(context: &mut Context<'_>, objects: &[Value]) -> Result<Vec<Value>, CommandError> {
+    let namespace = context.global.linkerd_namespace.clone();
+    let mut recorded = recorded::read(objects, &namespace)?;
+    recorded::migrate::keep_accepted(&mut recorded)?;
+    let mut material = throwaway(context)?;
+    match recorded.issuer {
+        RecordedIssuer::External => material.issuer = None,
+        RecordedIssuer::Tls { .. } | RecordedIssuer::Missing => {}
+    }
+    let names = plan::mesh_names(&namespace, &recorded.overrides)?;
+    if recorded.anchor.is_some() {
+        // Only its presence matters here: the Secret that holds it is expected.
+        material = Material {
+            anchor: Material::generate(&names, AnchorKey::Kept, context.now, &mut SystemEntropy::new())?
+                .anchor,
+            ..material
+        };
+    }
+    let mut overrides = recorded.overrides;
+    if material.issuer.is_none() {
+        overrides.set("identity.issuer.scheme", "kubernetes.io/tls");
+    }
+    values_of(&Plan::new(context, overrides, material))
 }
 
 /// An identity for renderings that nobody applies.

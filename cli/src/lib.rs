@@ -10,6 +10,7 @@ pub mod commands;
 pub mod context;
 pub mod error;
 pub mod extension;
+pub mod generate;
 pub mod global;
 pub mod install;
 pub mod output;
@@ -63,7 +64,9 @@ pub fn run(args: Vec<OsString>, settings: Settings, ui: &mut Ui) -> u8 {
 fn refuse(error: &clap::Error, args: &[OsString], ui: &mut Ui) -> u8 {
     use clap::error::ErrorKind;
     match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+        ErrorKind::DisplayHelp
+        | ErrorKind::DisplayVersion
+        | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand => {
             ui.clap_help(error);
             0
         }

@@ -3,6 +3,26 @@
 
 use std::ffi::OsString;
 
+/// Every variable the command reads, with what it is for: the reference page is made of this list.
+pub const VARIABLES: &[(&str, &str)] = &[
+    ("LINKERD_NAMESPACE", "Namespace of the control plane; `--linkerd-namespace`"),
+    ("LINKERD_CNI_NAMESPACE", "Namespace of the CNI plugin; `--cni-namespace`"),
+    ("LINKERD_DOCKER_REGISTRY", "Registry of our images; `--registry`"),
+    (
+        "LINKERD_CONTAINER_VERSION_OVERRIDE",
+        "The version this command gives as its own, and so the tag of our images",
+    ),
+    ("KUBECONFIG", "Kubeconfig files, separated by colons; `--kubeconfig`"),
+    ("HOME", "Where `.kube/config` is looked for when no kubeconfig is named"),
+    ("PATH", "Searched for extensions, programs called `linkerd-NAME`"),
+    ("NO_COLOR", "No colour, when set and not empty; `--color`"),
+    ("CLICOLOR_FORCE", "Colour even where no terminal reads, unless `0`; `--color`"),
+    ("TERM", "No colour on a `dumb` terminal"),
+    ("LC_ALL", "The first set one of LC_ALL, LC_CTYPE and LANG tells whether `√ ‼ ×` can be shown"),
+    ("LC_CTYPE", "See LC_ALL"),
+    ("LANG", "See LC_ALL"),
+];
+
 /// The environment, as far as it matters here.
 #[derive(Clone, Debug)]
 pub struct Settings {

@@ -12,7 +12,7 @@ use crate::args::values::ValuesArgs;
 use crate::context::Context;
 use crate::error::{CommandError, Outcome};
 use crate::install::overrides::Overrides;
-use crate::install::plan::{self, Parts, Plan};
+use crate::install::plan::{self, NativeSidecars, Parts, Plan};
 use crate::install::{collect, identity, record_ha};
 use crate::output::manifest::ManifestFormat;
 
@@ -133,7 +133,8 @@ fn whole(
     if !common.ignore_cluster {
         preflight::no_install_yet(context)?;
     }
-    let plan = options.plan(context)?;
+    let mut plan = options.plan(context)?;
+    plan.native_sidecars = native_sidecars(context, common)?;
     write(context, &plan, Parts::ALL, common)
 }
 
@@ -158,7 +159,8 @@ fn control_plane_stage(context: &mut Context<'_>, args: &ControlPlaneArgs) -> Re
     if !args.common.ignore_cluster {
         preflight::second_stage_missing(context)?;
     }
-    let plan = args.options.plan(context)?;
+    let mut plan = args.options.plan(context)?;
+    plan.native_sidecars = native_sidecars(context, &args.common)?;
     write(context, &plan, Parts::CONTROL_PLANE, &args.common)
 }
 
@@ -199,6 +201,16 @@ impl InstallOptions {
         };
         Ok(Plan::new(context, overrides, material))
     }
+}
+
+/// Proxies are native sidecars where the cluster has them.
+fn native_sidecars(context: &mut Context<'_>, common: &CommonArgs) -> Result<NativeSidecars, CommandError> {
+    if common.ignore_cluster {
+        return Ok(NativeSidecars::Supported);
+    }
+    let client = context.client()?;
+    let version = context.block_on(client.server_version())??;
+    Ok(NativeSidecars::of(&version))
 }
 
 fn write(

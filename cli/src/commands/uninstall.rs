@@ -3,6 +3,7 @@
 use clap::Args;
 use mesh_k8s::{Client, Resource};
 use serde_json::Value;
+use std::fmt::Write as _;
 
 use crate::context::Context;
 use crate::error::{CommandError, Kind, Outcome};
@@ -75,7 +76,7 @@ fn refuse_meshed(pods: &[Value], namespace: &str) -> Result<(), CommandError> {
         message.push_str(&mesh_k8s::resource::describe(pod).replacen("Pod ", "", 1));
     }
     if pods.len() > SHOWN {
-        message.push_str(&format_args!("\n\t* and {} more", pods.len() - SHOWN).to_string());
+        let _ = write!(message, "\n\t* and {} more", pods.len() - SHOWN);
     }
     Err(CommandError::failure(message).hint(format!(
         "`linkerd uninject` takes the proxy out of a manifest; --force prints the resources of {namespace} all the same"

@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::error::{CommandError, Kind, Outcome};
 use crate::install::identity::{self, Force, Upgraded};
 use crate::install::overrides::Overrides;
-use crate::install::plan::{self, Parts, Plan};
+use crate::install::plan::{self, NativeSidecars, Parts, Plan};
 use crate::install::recorded::{self, Origin, Recorded, RecordedIssuer};
 use crate::install::{check, collect, diff, existing, record_ha, snapshot};
 use crate::output::manifest::ManifestFormat;
@@ -145,7 +145,11 @@ fn upgrade(
     parts: Parts,
 ) -> Result<Outcome, CommandError> {
     let present = present(context, common)?;
-    let plan = plan(context, options, common, &present).map_err(|error| failed(&error))?;
+    let mut plan = plan(context, options, common, &present).map_err(|error| failed(&error))?;
+    if common.from_manifests.is_none() {
+        let client = context.client()?;
+        plan.native_sidecars = NativeSidecars::of(&context.block_on(client.server_version())??);
+    }
     let objects = plan.render(parts)?;
     let rendered: Vec<Value> = objects.iter().map(|object| object.value.clone()).collect();
     let mut differences = diff::compare(&present, &rendered)?;

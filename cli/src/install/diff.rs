@@ -5,6 +5,7 @@
 //! fields that the rendering sets. Contents of Secrets are never shown.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 use serde_json::{Map, Value};
 use similar::TextDiff;
@@ -97,12 +98,10 @@ impl Differences {
     pub fn text(&self) -> String {
         let mut text = String::new();
         for identity in &self.added {
-            text.push_str(&format_args!("+ {identity} (new)\n").to_string());
+            let _ = writeln!(text, "+ {identity} (new)");
         }
         for identity in &self.left {
-            text.push_str(
-                &format_args!("- {identity} (no longer rendered; `linkerd prune` prints it)\n").to_string(),
-            );
+            let _ = writeln!(text, "- {identity} (no longer rendered; `linkerd prune` prints it)");
         }
         for change in &self.changed {
             change.diff.lines().for_each(|line| push_shortened(&mut text, line));

@@ -2,7 +2,9 @@
 
 use manifests::{Chart, Object, Release, Stage};
 use mesh_core::identity::{MeshNames, TrustDomain};
+use mesh_k8s::access::ServerVersion;
 use serde_json::Value;
+use std::fmt::Write as _;
 
 use crate::args::identity::Material;
 use crate::context::Context;
@@ -43,12 +45,36 @@ impl Parts {
     }
 }
 
+/// Whether the cluster runs init containers with `restartPolicy: Always`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NativeSidecars {
+    /// It does, or nobody asked it.
+    Supported,
+    /// It is too old.
+    Unsupported,
+}
+
+impl NativeSidecars {
+    /// Kubernetes has them switched on since 1.29.
+    const SINCE: (u32, u32) = (1, 29);
+
+    /// What a cluster of this version does; one that hides its version counts as current.
+    pub fn of(version: &ServerVersion) -> Self {
+        match version.major_minor() {
+            Some(found) if found < Self::SINCE => Self::Unsupported,
+            _ => Self::Supported,
+        }
+    }
+}
+
 /// Everything a rendering depends on.
 pub struct Plan {
     /// What the user set; recorded.
     pub overrides: Overrides,
     /// Who signs the certificates of workloads; kept in objects of its own.
     pub material: Material,
+    /// Whether proxies can be native sidecars, unless the user says.
+    pub native_sidecars: NativeSidecars,
     namespace: String,
     version: String,
 }
@@ -59,6 +85,7 @@ impl Plan {
         Self {
             overrides,
             material,
+            native_sidecars: NativeSidecars::Supported,
             namespace: context.global.linkerd_namespace.clone(),
             version: context.settings.version.clone(),
         }
@@ -72,6 +99,10 @@ impl Plan {
             _ => Overrides::default(),
         };
         set.set("global.linkerdVersion", self.version.clone());
+        if self.native_sidecars == NativeSidecars::Unsupported {
+            // Not recorded: the next upgrade asks the cluster again.
+            set.set("global.proxy.nativeSidecar", false);
+        }
         set.set("heartbeatSchedule", heartbeat_schedule(&self.material.anchors.to_pem()));
         set.merge(recorded);
         set.set("global.namespace", self.namespace.clone());
@@ -131,7 +162,7 @@ fn yaml(objects: &[Object]) -> String {
         text.push_str("---\n");
         if object.template != template {
             template = &object.template;
-            text.push_str(&format_args!("###\n### {}\n###\n", title(template)).to_string());
+            let _ = write!(text, "###\n### {}\n###\n", title(template));
         }
         text.push_str(object.text.trim_end());
         text.push('\n');
@@ -170,12 +201,21 @@ fn heartbeat_schedule(anchors: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{heartbeat_schedule, title};
+    use super::{NativeSidecars, ServerVersion, heartbeat_schedule, title};
 
     #[test]
     fn titles_read_like_words() {
         assert_eq!(title("templates/proxy-injector-rbac.yaml"), "Proxy injector RBAC");
         assert_eq!(title("templates/namespace.yaml"), "Namespace");
+    }
+
+    #[test]
+    fn old_clusters_have_no_native_sidecars() {
+        let of = |text: &str| NativeSidecars::of(&ServerVersion { git_version: text.into() });
+        assert_eq!(of("v1.28.15"), NativeSidecars::Unsupported);
+        assert_eq!(of("v1.29.0"), NativeSidecars::Supported);
+        assert_eq!(of("v2.0.0"), NativeSidecars::Supported);
+        assert_eq!(of("hidden"), NativeSidecars::Supported);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use mesh_health::{CategoryReport, CheckReport, Finding, Level};
 use serde::Serialize;
+use std::fmt::Write as _;
 
 use crate::error::CommandError;
 use crate::ui::{Role, Stream, Ui};
@@ -45,9 +46,9 @@ fn line(ui: &Ui, check: &CheckReport) -> String {
     let took = if ui.is_verbose() { format!(" ({} ms)", check.took.as_millis()) } else { String::new() };
     let mut text = format!("{sign} {}{took}\n", check.description);
     if let Some(problem) = problem {
-        text.push_str(&format_args!("    {problem}\n").to_string());
+        let _ = writeln!(text, "    {problem}");
         if !check.anchor.is_empty() {
-            text.push_str(&format_args!("    see {HINTS}{} for hints\n", check.anchor).to_string());
+            let _ = writeln!(text, "    see {HINTS}{} for hints", check.anchor);
         }
     }
     text

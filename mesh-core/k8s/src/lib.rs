@@ -8,7 +8,10 @@ pub mod access;
 pub mod client;
 pub mod error;
 pub mod objects;
+pub mod portforward;
 pub mod resource;
+pub mod selector;
+pub mod target;
 
 pub use client::{Client, ClientConfig};
 pub use error::Error;
