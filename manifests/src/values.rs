@@ -2,12 +2,17 @@
 
 mod strvals;
 
+use std::borrow::Cow;
+
 use serde_json::{Map, Value};
 
 use crate::chart::Chart;
 use crate::render::RenderError;
 
 pub use strvals::{MAX_INDEX, MAX_NESTING};
+
+/// Most characters of an expression that an error shows.
+const MOST_SHOWN: usize = 200;
 
 /// Why something the user set cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -21,7 +26,7 @@ pub enum ValuesError {
         cause: String,
     },
     /// An expression of `--set` and its kin does not parse.
-    #[error("{flag} {expression:?}: {cause}")]
+    #[error("{flag} {:?}: {cause}", beginning(.expression))]
     Expression {
         /// The flag, such as `--set`.
         flag: &'static str,
@@ -30,6 +35,14 @@ pub enum ValuesError {
         /// What is wrong with it.
         cause: String,
     },
+}
+
+/// Enough of an expression to tell which one it is.
+fn beginning(expression: &str) -> Cow<'_, str> {
+    match expression.char_indices().nth(MOST_SHOWN) {
+        Some((end, _)) => Cow::Owned(format!("{}…", &expression[..end])),
+        None => Cow::Borrowed(expression),
+    }
 }
 
 /// What the user sets, collected from files and expressions.

@@ -56,7 +56,7 @@ pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new("sh");
     command
         .arg("-c")
-        .arg(format!("ulimit -v {MEMORY_KIB}; exec \"$0\" \"$@\""))
+        .arg(format!("ulimit -v {MEMORY_KIB}; exec env --default-signal=INT,PIPE \"$0\" \"$@\""))
         .arg(env!("CARGO_BIN_EXE_linkerd"))
         .args(args)
         .env("KUBECONFIG", "/nonexistent")

@@ -82,6 +82,8 @@ pub struct Splitter<R> {
     taken: usize,
     /// Start of the line that is looked at next.
     next_line: usize,
+    /// No line break stands between `next_line` and here.
+    searched: usize,
     number: usize,
     line: usize,
     lines: usize,
@@ -104,6 +106,7 @@ impl<R: BufRead> Splitter<R> {
             buffer: Vec::new(),
             taken: 0,
             next_line: 0,
+            searched: 0,
             number: 0,
             line: 1,
             lines: 0,
@@ -159,6 +162,7 @@ impl<R: BufRead> Splitter<R> {
     fn fill(&mut self) -> Result<(), SplitError> {
         self.buffer.drain(..self.taken);
         self.next_line -= self.taken;
+        self.searched = self.searched.saturating_sub(self.taken);
         self.taken = 0;
         if self.buffer.len() > self.limit {
             return Err(self.too_large());
@@ -183,7 +187,10 @@ impl<R: BufRead> Splitter<R> {
     fn find_end(&mut self) -> Option<usize> {
         loop {
             let rest = &self.buffer[self.next_line..];
-            let newline = memchr(b'\n', rest);
+            // A long line arrives in many pieces, each of which is looked at once.
+            let known = self.searched.saturating_sub(self.next_line).min(rest.len());
+            let newline = memchr(b'\n', &rest[known..]).map(|at| known + at);
+            self.searched = self.next_line + newline.unwrap_or(rest.len());
             if newline.is_none() && (!self.is_over || rest.is_empty()) {
                 return None;
             }
