@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use clap::{Parser, Subcommand};
 
 use crate::commands::{
-    authz, check, completion, diagnostics, doc, identity, inject, install, install_cni, install_sp, profile,
-    prune, uninject, uninstall, upgrade, version,
+    authz, certs, check, completion, diagnostics, doc, identity, inject, install, install_cni, install_sp,
+    profile, prune, uninject, uninstall, upgrade, version,
 };
 use crate::context::Context;
 use crate::error::{CommandError, Exits, Outcome};
@@ -40,6 +40,8 @@ pub struct Cli {
 pub enum Command {
     /// List authorizations for a resource
     Authz(authz::AuthzArgs),
+    /// Make, check and list the certificates of the mesh
+    Certs(certs::CertsArgs),
     /// Check the Linkerd installation for potential problems
     Check(check::CheckArgs),
     /// Output shell completion code for the specified shell
@@ -84,6 +86,7 @@ impl Command {
     pub fn run(self, context: &mut Context<'_>) -> Result<Outcome, CommandError> {
         match self {
             Self::Authz(args) => authz::run(context, &args),
+            Self::Certs(args) => certs::run(context, &args),
             Self::Check(args) => check::run(context, &args),
             Self::Completion(args) => completion::run(context, &args),
             Self::Doc(args) => doc::run(context, &args),
@@ -107,6 +110,7 @@ impl Command {
     pub fn exits(&self) -> Exits {
         match self {
             Self::Upgrade(args) if args.is_diff() => Exits::Diff,
+            Self::Certs(_) => Exits::Detailed,
             _ => Exits::Linkerd,
         }
     }

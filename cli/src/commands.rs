@@ -1,6 +1,7 @@
 //! The commands; the path of a file is the words typed.
 
 pub mod authz;
+pub mod certs;
 pub mod check;
 pub mod completion;
 pub mod diagnostics;

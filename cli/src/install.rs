@@ -6,6 +6,7 @@ pub mod identity;
 pub mod overrides;
 pub mod plan;
 pub mod recorded;
+pub mod secrets;
 pub mod snapshot;
 pub mod sources;
 

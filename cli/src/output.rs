@@ -3,6 +3,7 @@
 //! A command's work returns a report: a value that serializes (for `-o json` and `-o yaml`) and can lay itself
 //! out as a [`table::Table`]. Because both come from one value, they cannot drift apart.
 
+pub mod cert;
 pub mod check;
 pub mod inject;
 pub mod manifest;

@@ -5,7 +5,10 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod certs;
 mod check;
+mod crds;
+mod helm;
 mod identity;
 mod inject;
 mod install;

@@ -79,7 +79,7 @@ fn settle(turn: &Turn, name: &str, steps: &Steps, flags: &[&str]) -> Vec<String>
         Steps::Whole | Steps::Definitions => {}
         Steps::Stages => {
             let config = linkerd(cluster, ["-L", &own, "install", "config"]).ok();
-            accept(cluster, &own, name, &config);
+            accept(cluster, name, &config);
             rendered = config;
             args.push("control-plane".to_owned());
         }
@@ -92,7 +92,7 @@ fn settle(turn: &Turn, name: &str, steps: &Steps, flags: &[&str]) -> Vec<String>
     }
     args.extend(flags.iter().map(|flag| (*flag).to_owned()));
     let last = linkerd(cluster, &args).ok();
-    accept(cluster, &own, name, &last);
+    accept(cluster, name, &last);
     if !matches!(steps, Steps::Definitions) {
         linkerd(cluster, ["-L", &own, "check", "config", "--wait=10s"]).ok();
     }
@@ -105,7 +105,7 @@ fn settle(turn: &Turn, name: &str, steps: &Steps, flags: &[&str]) -> Vec<String>
 }
 
 /// Dry run, apply, and apply again.
-fn accept(cluster: &Cluster, own: &str, name: &str, rendered: &str) {
+fn accept(cluster: &Cluster, name: &str, rendered: &str) {
     let objects = documents(rendered);
     if let Some(own_namespace) = objects.iter().find(|object| object["kind"] == "Namespace") {
         // Without it, a dry run refuses what goes into it.
@@ -119,16 +119,16 @@ fn accept(cluster: &Cluster, own: &str, name: &str, rendered: &str) {
     assert_eq!(tried.code, 0, "{name}: {}", tried.err);
     assert_eq!(tried.out.lines().count(), objects.len(), "{name}: {}", tried.out);
     apply(cluster, rendered);
-    let before = versions(cluster, own, rendered);
+    let before = versions(cluster, rendered);
     let again = apply(cluster, rendered);
     let changed: Vec<&str> = again.lines().filter(|line| !line.ends_with(" unchanged")).collect();
     assert!(changed.is_empty(), "{name}: a second apply changes {changed:?}");
-    assert_eq!(before, versions(cluster, own, rendered), "{name}: a second apply changes versions");
+    assert_eq!(before, versions(cluster, rendered), "{name}: a second apply changes versions");
 }
 
 /// The resource version of every live object; of those whose status a controller writes, the generation.
-fn versions(cluster: &Cluster, own: &str, rendered: &str) -> BTreeMap<String, Value> {
-    let found = kubectl_on(cluster, &["get", "--namespace", own, "-o", "json", "-f", "-"], rendered);
+fn versions(cluster: &Cluster, rendered: &str) -> BTreeMap<String, Value> {
+    let found = kubectl_on(cluster, &["get", "-o", "json", "-f", "-"], rendered);
     let list: Value = serde_json::from_str(&found.ok()).unwrap();
     let items = list["items"].as_array().unwrap();
     items

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use clap::Args;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use mesh_core::identity::{MeshNames, TrustDomain};
 use mesh_pki::generate::{self, Authority, Request};
 use mesh_pki::{
@@ -18,6 +18,7 @@ use mesh_pki::{
 };
 use serde_json::Value;
 
+use crate::args::duration::go_duration;
 use crate::error::CommandError;
 use crate::install::overrides::Overrides;
 
@@ -327,8 +328,8 @@ pub fn secret_bytes(secret: &Value, key: &str) -> Option<Vec<u8>> {
 }
 
 fn positive_duration(text: &str) -> Result<String, String> {
-    match text.parse::<SignedDuration>() {
-        Ok(duration) if duration.is_positive() => Ok(text.to_owned()),
+    match go_duration(text) {
+        Ok(duration) if !duration.is_zero() => Ok(text.to_owned()),
         _ => Err(format!("{text} is not a duration such as 24h0m0s")),
     }
 }

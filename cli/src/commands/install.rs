@@ -144,8 +144,10 @@ fn config_stage(context: &mut Context<'_>, args: &ConfigArgs) -> Result<Outcome,
     }
     let mut overrides = Overrides::default();
     args.stage.record(&mut overrides);
-    let overrides = collect(&args.values, overrides)?;
+    let mut overrides = collect(&args.values, overrides)?;
     let names = plan::mesh_names(&context.global.linkerd_namespace, &overrides)?;
+    // An identity is no matter of this stage, and is never recorded.
+    identity::take_from_values(&mut overrides, &names, context.now)?;
     let material = Material::generate(&names, AnchorKey::Discarded, context.now, &mut SystemEntropy::new())?;
     let plan = Plan::new(context, overrides, material);
     write(context, &plan, Parts::CONFIG, &args.common)

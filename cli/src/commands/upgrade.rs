@@ -194,17 +194,21 @@ fn plan(
             recorded.overrides.remove(addon);
         }
     }
-    let overrides = overrides(options, recorded.overrides.clone())?;
+    let mut overrides = overrides(options, recorded.overrides.clone())?;
     let names = plan::mesh_names(&namespace, &overrides)?;
+    let from_values = identity::take_from_values(&mut overrides, &names, context.now)?;
     let force = if common.force { Force::Yes } else { Force::No };
-    let upgraded = identity::upgrade(
-        &options.identity,
-        &recorded,
-        &names,
-        force,
-        context.now,
-        &mut SystemEntropy::new(),
-    )?;
+    let upgraded = match from_values {
+        Some(material) => Upgraded { material, notices: Vec::new(), renewed: true },
+        None => identity::upgrade(
+            &options.identity,
+            &recorded,
+            &names,
+            force,
+            context.now,
+            &mut SystemEntropy::new(),
+        )?,
+    };
     for notice in &upgraded.notices {
         context.ui.note(notice);
     }

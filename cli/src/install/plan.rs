@@ -11,6 +11,7 @@ use crate::context::Context;
 use crate::error::CommandError;
 use crate::install::overrides::Overrides;
 use crate::install::recorded::migrate::HA;
+use crate::install::secrets;
 use crate::output::manifest::{self, ManifestFormat};
 
 /// The version of Kubernetes that templates are told; none of them asks.
@@ -107,8 +108,9 @@ impl Plan {
         set.merge(recorded);
         set.set("global.namespace", self.namespace.clone());
         set.set("global.cliVersion", self.version.clone());
-        if !self.overrides.is_empty() {
-            set.set("configOverrides", mesh_yaml::to_string(&self.overrides.clone().into_value())?);
+        let public = secrets::without_keys(&self.overrides);
+        if !public.is_empty() {
+            set.set("configOverrides", mesh_yaml::to_string(&public.into_value())?);
         }
         self.material.record(&mut set);
         effective(Chart::Control, set)

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::error::CommandError;
 use crate::install::overrides::Overrides;
+use crate::install::secrets;
 
 /// Which software made the install, told by the shape of its records.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,12 +81,14 @@ pub fn read(objects: &[Value], namespace: &str) -> Result<Recorded, CommandError
             )?)?
         }
     };
+    let mut overrides = migrated.overrides;
+    secrets::restore_keys(&mut overrides, |secret, key| store.secret_text(secret, key));
     Ok(Recorded {
         origin,
         anchors: anchors(&store, config, origin)?,
         issuer: issuer(&store),
         anchor: anchor(&store),
-        overrides: migrated.overrides,
+        overrides,
         dropped: migrated.dropped,
     })
 }

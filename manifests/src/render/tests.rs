@@ -1,3 +1,5 @@
+//! What the renderer makes of single templates, checked by example and by property.
+
 use proptest::prelude::*;
 use serde_json::{Value, json};
 

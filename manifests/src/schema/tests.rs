@@ -1,3 +1,5 @@
+//! Which values the schemas refuse, and in which words.
+
 use serde_json::json;
 
 use super::*;

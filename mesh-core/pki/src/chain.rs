@@ -200,6 +200,11 @@ impl<'a> Search<'a> {
     }
 }
 
+/// Whether the names fit and `parent`'s key verifies the signature of `child`, whatever `parent` is allowed to do.
+pub fn signed_by_key(child: &Certificate, parent: &Certificate) -> bool {
+    child.names_as_issuer(parent) && signature_verifies(child, parent)
+}
+
 fn signature_verifies(child: &Certificate, parent: &Certificate) -> bool {
     let (Ok((_, child)), Ok((_, parent))) =
         (X509Certificate::from_der(child.der()), X509Certificate::from_der(parent.der()))

@@ -23,7 +23,7 @@ pub use bundle::{Bundle, BundleError};
 pub use certificate::{
     Certificate, CertificateError, KeyType, SignatureAlgorithm, SubjectName, parse_certificates,
 };
-pub use chain::{ChainProblem, MAX_CHAIN, chain_to, signed_by};
+pub use chain::{ChainProblem, MAX_CHAIN, chain_to, signed_by, signed_by_key};
 pub use entropy::{Entropy, NoEntropy, SystemEntropy};
 pub use expiry::{Expiry, Validity, WARNING_DAYS};
 pub use issuer::{Issuer, IssuerError};

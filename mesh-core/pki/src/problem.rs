@@ -14,6 +14,12 @@ pub enum Problem {
     /// The private key is not the one the certificate was made for.
     #[error("the private key does not belong to the certificate")]
     KeyMismatch,
+    /// The private key cannot be read.
+    #[error("its private key cannot be used: {detail}")]
+    UnusableKey {
+        /// Why.
+        detail: String,
+    },
     /// Its first second is still to come.
     #[error("not valid before: {not_before}")]
     NotYetValid {

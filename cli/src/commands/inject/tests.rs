@@ -1,3 +1,5 @@
+//! What `inject` and `uninject` print and refuse, run as commands.
+
 use serde_json::{Value, json};
 
 use super::effective;

@@ -1,3 +1,5 @@
+//! What injection makes of single documents.
+
 use super::*;
 use crate::{Strip, fake::Fake, uninject};
 use mesh_yaml::apply_to_value;

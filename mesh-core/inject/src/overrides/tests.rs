@@ -1,3 +1,5 @@
+//! How annotations become overrides, and which are refused.
+
 use super::*;
 use crate::{Workload, inject::named_ports};
 use serde_json::json;
