@@ -49,6 +49,9 @@ enum Goal {
     Memory(u64),
 }
 
+/// Name, arguments, input file and goal.
+type Case<'a> = (&'a str, Vec<&'a str>, Option<&'a str>, Option<Goal>);
+
 /// One line of the table.
 struct Row {
     name: String,
@@ -135,7 +138,7 @@ fn rows(linkerd: &str, folder: &Path, inputs: &Inputs, size: &Size) -> Result<Ve
     let injected = text(&injected);
     let millis = Duration::from_millis;
     let speed = Some(Goal::Speed(100e6));
-    let cases: Vec<(&str, Vec<&str>, Option<&str>, Option<Goal>)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         ("start: version --client", vec!["version", "--client"], None, Some(Goal::Cpu(millis(5)))),
         ("install --ignore-cluster", vec!["install", "--ignore-cluster"], None, Some(Goal::Cpu(millis(40)))),
         ("inject, Deployments", vec!["inject", &file], Some(&file), None),
