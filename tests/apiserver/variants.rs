@@ -1,7 +1,5 @@
 //! Every variant of install is accepted, by server-side dry run and for good, and applying it again changes nothing.
 
-#![expect(clippy::print_stdout, reason = "the table of variants is shown with --nocapture")]
-
 use std::collections::BTreeMap;
 use std::time::Instant;
 

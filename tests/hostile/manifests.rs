@@ -1,6 +1,7 @@
 //! Manifests that `inject` and `uninject` refuse, or take without harm.
 
 use crate::run::{Ran, Sample, run_on};
+use std::fmt::Write as _;
 
 /// Both commands, with and without the containers written in.
 fn each(sample: &Sample) -> [Ran; 3] {
@@ -21,7 +22,7 @@ fn alias_bombs_are_refused() {
     let mut text = String::from("kind: Pod\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {
         let one = format!("*a{}", level - 1);
-        text += &format!("a{level}: &a{level} [{}]\n", vec![one; 10].join(", "));
+        let _ = writeln!(text, "a{level}: &a{level} [{}]", vec![one; 10].join(", "));
     }
     text += "spec: *a11\n";
     let sample = Sample::new("bomb.yaml", format!("kind: Service\n---\n{text}"));
@@ -100,7 +101,8 @@ fn lists_of_lists_are_refused_beyond_reason() {
     let mut text = String::new();
     for depth in 0..60 {
         let indent = "  ".repeat(depth);
-        text += &format!(
+        let _ = write!(
+            text,
             "{}kind: List\n{indent}items:\n",
             if depth == 0 { String::new() } else { format!("{}- ", "  ".repeat(depth - 1)) }
         );

@@ -1,6 +1,7 @@
 //! What `profile` and the chart's values refuse.
 
 use crate::run::{Sample, run, run_on};
+use std::fmt::Write as _;
 
 const OPEN_API: [&str; 7] = ["profile", "--ignore-cluster", "-n", "n", "--open-api", "FILE", "books"];
 const PROTO: [&str; 7] = ["profile", "--ignore-cluster", "-n", "n", "--proto", "FILE", "books"];
@@ -36,7 +37,7 @@ fn bytes_that_are_no_text_are_refused() {
 fn alias_bombs_in_documents_are_refused() {
     let mut text = String::from("swagger: '2.0'\na0: &a0 [x, x, x, x, x, x, x, x, x, x]\n");
     for level in 1..12 {
-        text += &format!("a{level}: &a{level} [{}]\n", vec![format!("*a{}", level - 1); 10].join(", "));
+        let _ = writeln!(text, "a{level}: &a{level} [{}]", vec![format!("*a{}", level - 1); 10].join(", "));
     }
     run_on(&Sample::new("bomb.yaml", text), &OPEN_API).refused(&["bomb.yaml"]);
 }
