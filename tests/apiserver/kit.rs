@@ -170,3 +170,10 @@ pub(crate) fn namespace(cluster: &Cluster, name: &str) {
 pub(crate) fn tests_dir() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests")
 }
+
+/// The text of an entry of a Secret's `data`.
+pub(crate) fn decoded(entry: &Value) -> String {
+    use base64::Engine;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(entry.as_str().unwrap()).unwrap();
+    String::from_utf8(bytes).unwrap()
+}

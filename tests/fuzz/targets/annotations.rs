@@ -4,7 +4,7 @@
 use std::cell::LazyCell;
 
 use mesh_core::names::annotations::ALL;
-use mesh_inject::{ChartSource, Cached, Mode, inject};
+use mesh_inject::{Cached, ChartSource, Mode, inject};
 use serde_json::{Map, Value, json};
 
 mod support;

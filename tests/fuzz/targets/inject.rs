@@ -16,7 +16,10 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let settings = support::settings();
     let grown = text_from(bytes);
     // A pod around text that was grown, so that most inputs have something to inject into.
-    let pod = format!("kind: Pod\nspec:\n  containers:\n  - name: a\nmetadata:\n  annotations:\n  x:\n{}", indented(&grown));
+    let pod = format!(
+        "kind: Pod\nspec:\n  containers:\n  - name: a\nmetadata:\n  annotations:\n  x:\n{}",
+        indented(&grown)
+    );
     SOURCE.with(|source| {
         for text in [std::str::from_utf8(bytes).ok(), Some(&pod)].into_iter().flatten() {
             for mode in [Mode::Annotate, Mode::Manual { source: &**source }] {

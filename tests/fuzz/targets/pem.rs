@@ -16,7 +16,10 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         assert!(again.trusts_same(&bundle));
     }
     if let Ok(key) = parse_key(bytes) {
-        assert_eq!(parse_key(key.to_pem().as_bytes()).expect("what was written reads").to_pem(), key.to_pem());
+        assert_eq!(
+            parse_key(key.to_pem().as_bytes()).expect("what was written reads").to_pem(),
+            key.to_pem()
+        );
     }
     let _ = parse_issuer(bytes, bytes);
 });

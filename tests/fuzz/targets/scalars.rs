@@ -15,7 +15,10 @@ use mesh_core::version::ChannelVersion;
 fn restored<T: FromStr + Display + Debug + PartialEq>(text: &str) {
     let Ok(read) = text.parse::<T>() else { return };
     let written = read.to_string();
-    assert!(written.parse::<T>().is_ok_and(|again| again == read), "{text:?} reads {read:?}, written {written:?}");
+    assert!(
+        written.parse::<T>().is_ok_and(|again| again == read),
+        "{text:?} reads {read:?}, written {written:?}"
+    );
 }
 
 libfuzzer_sys::fuzz_target!(|text: &str| {

@@ -22,7 +22,9 @@ pub fn comes_back(text: &str, settings: &Settings, mode: Mode<'_>) -> Result<(),
     let is_rewritten = notices.iter().any(|notice| matches!(notice, Notice::Rewritten { .. }));
     // A key can be spelled with escapes, so what reads as ours counts as well.
     let values = mesh_yaml::from_stream(text).map(|values| format!("{values:?}")).unwrap_or_default();
-    let is_clean = |text: &str| !["linkerd", "istio", "envoy", "proxy", "contour"].iter().any(|mark| text.contains(mark));
+    let is_clean = |text: &str| {
+        !["linkerd", "istio", "envoy", "proxy", "contour"].iter().any(|mark| text.contains(mark))
+    };
     if is_clean(text) && is_clean(&values) && !is_rewritten {
         assert_eq!(back, text, "injected:\n{injected}");
     }
