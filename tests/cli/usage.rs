@@ -33,7 +33,8 @@ fn every_command_has_help() {
         assert!(ran.out.contains("--linkerd-namespace"), "{}", ran.out);
     }
     let whole = run(&["--help"]).out;
-    for name in COMMANDS {
+    // `doc` is for those who build the documentation.
+    for name in COMMANDS.iter().filter(|name| **name != "doc") {
         assert!(whole.lines().any(|line| line.trim_start().starts_with(name)), "{name} is not in {whole}");
     }
 }
