@@ -17,7 +17,7 @@ fn profiles_from_every_source_are_accepted() {
         if let Some(file) = source.get_mut(1) {
             *file = tests_dir().join("profile").join(&*file).display().to_string();
         }
-        let mut args = ["profile", service, "-n", "profiles"].map(str::to_owned).to_vec();
+        let mut args = ["profile", service, "-n", "profiles", "--ignore-cluster"].map(str::to_owned).to_vec();
         args.extend(source);
         let profile = linkerd(cluster, &args).ok();
         let said = apply(cluster, &profile);
