@@ -1,6 +1,3 @@
-<<<<<<< HEAD
-//! The command as it is run: streams, colours, hints and exit codes.
-=======
 //! The command line without a cluster: usage errors, bad files, streams that end early.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
@@ -54,4 +51,3 @@ pub(crate) fn run_on(args: &[&str], input: &[u8]) -> Ran {
     let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
     Ran { code: output.status.code().unwrap_or(-1), out: text(output.stdout), err: text(output.stderr) }
 }
->>>>>>> apitest
