@@ -1,6 +1,11 @@
 //! The arguments. The manifests give them, see `docs/components.md`.
 
-use std::{net::SocketAddr, num::NonZeroU16, path::PathBuf, time::Duration};
+use std::{
+    net::{IpAddr, SocketAddr},
+    num::NonZeroU16,
+    path::PathBuf,
+    time::Duration,
+};
 
 use clap::{ArgAction, Args, Parser, Subcommand};
 use ipnet::IpNet;
@@ -149,7 +154,9 @@ impl LogArgs {
 }
 
 fn network(text: &str) -> Result<IpNet, String> {
-    text.trim().parse().map_err(|_| "it is not a network such as 10.0.0.0/8".to_owned())
+    let text = text.trim();
+    let alone = || text.parse::<IpAddr>().ok().map(IpNet::from);
+    text.parse().ok().or_else(alone).ok_or_else(|| "it is not a network such as 10.0.0.0/8".to_owned())
 }
 
 fn duration(text: &str) -> Result<Duration, String> {

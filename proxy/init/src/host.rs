@@ -120,7 +120,10 @@ pub enum Ipv6 {
 /// # Errors
 /// When `/proc` does not tell.
 pub fn ipv6() -> Result<Ipv6, HostError> {
-    let folder = Path::new("/proc/thread-self/net");
+    ipv6_in(Path::new("/proc/thread-self/net"))
+}
+
+fn ipv6_in(folder: &Path) -> Result<Ipv6, HostError> {
     // Without this, a missing /proc would pass for a missing IPv6.
     fs::metadata(folder.join("dev")).map_err(|source| proc_error("read", folder, source))?;
     let path = folder.join("if_inet6");
@@ -196,6 +199,16 @@ mod tests {
             Ipv6::Addressed
         );
         assert_eq!(addressed(""), Ipv6::Present);
+    }
+
+    #[test]
+    fn a_missing_proc_does_not_pass_for_a_missing_ipv6() {
+        let folder = tempfile::tempdir().unwrap();
+        assert!(matches!(ipv6_in(folder.path()), Err(HostError::Proc { .. })));
+        fs::write(folder.path().join("dev"), "").unwrap();
+        assert_eq!(ipv6_in(folder.path()).unwrap(), Ipv6::Absent);
+        fs::write(folder.path().join("if_inet6"), "").unwrap();
+        assert_eq!(ipv6_in(folder.path()).unwrap(), Ipv6::Present);
     }
 
     #[test]

@@ -1,0 +1,100 @@
+//! What happens without privileges, without tools and with bad arguments.
+
+use std::{
+    fs,
+    os::unix::{fs::PermissionsExt as _, process::CommandExt as _},
+    process::Command,
+};
+
+use crate::world::{BINARY, World, text};
+
+#[test]
+fn file_capabilities_suffice_for_a_user_that_is_not_root() {
+    let folder = tempfile::tempdir().unwrap();
+    let everybody = fs::Permissions::from_mode(0o777);
+    fs::set_permissions(folder.path(), everybody).unwrap();
+    let binary = folder.path().join("linkerd-init");
+    fs::copy(BINARY, &binary).unwrap();
+    let given = Command::new("setcap").arg("cap_net_admin,cap_net_raw+ep").arg(&binary).output().unwrap();
+    assert!(given.status.success(), "setcap: {}", text(&given));
+    for mode in ["--iptables-mode=nft", "--iptables-mode=legacy"] {
+        let world = World::silent();
+        let mut command = Command::new(&binary);
+        command.arg(mode).uid(65534).gid(65534).env("XTABLES_LOCKFILE", folder.path().join("lock"));
+        let output = world.pod.output(&mut command);
+        assert!(output.status.success(), "{mode}: {}", text(&output));
+        assert!(!text(&output).contains("WARN"), "{}", text(&output));
+        world.init(&["validate-network", "--timeout=5s"]);
+    }
+}
+
+#[test]
+fn a_missing_capability_is_named() {
+    let world = World::silent();
+    let output = world.pod.output(Command::new(BINARY).uid(65534));
+    assert_eq!(output.status.code(), Some(69), "{}", text(&output));
+    assert!(text(&output).contains("lacks the capability NET_ADMIN; add NET_ADMIN"), "{}", text(&output));
+}
+
+#[test]
+fn missing_tools_are_named_with_their_packages() {
+    let world = World::silent();
+    let hidden = format!("mount -t tmpfs none /usr/sbin && exec {BINARY}");
+    let output = world.pod.output(Command::new("unshare").args(["--mount", "/bin/sh", "-c", &hidden]));
+    assert_eq!(output.status.code(), Some(69), "{}", text(&output));
+    for part in ["cannot redirect IPv4", "nft: not found", "install the Debian package nftables or iptables"]
+    {
+        assert!(text(&output).contains(part), "{part}: {}", text(&output));
+    }
+}
+
+#[test]
+fn a_family_that_the_tool_refuses_is_a_failure() {
+    let folder = tempfile::tempdir().unwrap();
+    let shim = folder.path().join("nft");
+    let refuses = "#!/bin/sh\n\
+        [ \"$1\" = -f ] || exec /usr/sbin/nft \"$@\"\n\
+        script=$(cat)\n\
+        case $script in *ip6*) echo 'no NAT for ip6 here' >&2; exit 1;; esac\n\
+        echo \"$script\" | exec /usr/sbin/nft -f -\n";
+    fs::write(&shim, refuses).unwrap();
+    fs::set_permissions(&shim, fs::Permissions::from_mode(0o755)).unwrap();
+    let world = World::silent();
+    let path = format!("{}:/usr/sbin:/usr/bin:/bin", folder.path().display());
+    let output = world.pod.output(Command::new(BINARY).env("PATH", path));
+    assert_eq!(output.status.code(), Some(1), "{}", text(&output));
+    assert!(
+        text(&output).contains("cannot redirect IPv6: nft failed: no NAT for ip6 here"),
+        "{}",
+        text(&output)
+    );
+}
+
+#[test]
+fn bad_arguments_are_refused_by_name() {
+    for (args, part) in [
+        (["--incoming-proxy-port=0"], "--incoming-proxy-port"),
+        (["--inbound-ports-to-ignore=80-"], "--inbound-ports-to-ignore"),
+        (["--outbound-ports-to-ignore=9-8"], "upper-bound must be greater"),
+        (["--subnets-to-ignore=10.0.0.0/33"], "it is not a network"),
+        (["--iptables-mode=ipvs"], "one of nft, legacy and plain"),
+        (["--proxy-uid=-2"], "--proxy-uid"),
+        (["--log-level=loud"], "one of error, warn, info, debug and trace"),
+        (["--no-such"], "--no-such"),
+    ] {
+        let output = Command::new(BINARY).args(args).output().unwrap();
+        assert_eq!(output.status.code(), Some(64), "{args:?}: {}", text(&output));
+        assert!(text(&output).contains(part), "{args:?}: {}", text(&output));
+    }
+}
+
+#[test]
+fn the_kernel_setting_is_written_last() {
+    let world = World::silent();
+    let said = world.init(&["--timeout-close-wait-secs=3600"]);
+    assert!(said.contains("half-closed connections after 3600 s"), "{said}");
+    let output = world
+        .pod
+        .output(Command::new("cat").arg("/proc/sys/net/netfilter/nf_conntrack_tcp_timeout_close_wait"));
+    assert_eq!(text(&output), "3600\n");
+}
