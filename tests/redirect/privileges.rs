@@ -49,6 +49,21 @@ fn missing_tools_are_named_with_their_packages() {
 }
 
 #[test]
+fn small_images_without_names_of_protocols_and_users_suffice() {
+    let hide = "for file in protocols services passwd group; do \
+        [ ! -e /etc/$file ] || mount --bind /dev/null /etc/$file || exit 99; done; exec \"$0\" \"$@\"";
+    for mode in ["nft", "legacy", "plain"] {
+        let world = World::silent();
+        let mut command = Command::new("unshare");
+        command.args(["--mount", "/bin/sh", "-c", hide, BINARY, "--proxy-uid=2102", "--proxy-gid=2103"]);
+        command.args(["--outbound-ports-to-ignore=25,443", &format!("--iptables-mode={mode}")]);
+        let output = world.pod.output(&mut command);
+        assert!(output.status.success(), "{}", text(&output));
+        assert!(!text(&output).contains("WARN"), "{}", text(&output));
+    }
+}
+
+#[test]
 fn a_family_that_the_tool_refuses_is_a_failure() {
     let folder = tempfile::tempdir().unwrap();
     let shim = folder.path().join("nft");

@@ -165,7 +165,10 @@ fn remaining(deadline: Instant) -> io::Result<Duration> {
 fn token() -> io::Result<String> {
     const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let mut bytes = [0; TOKEN_LENGTH];
-    std::fs::File::open("/dev/urandom")?.read_exact(&mut bytes)?;
+    let filled = rustix::rand::getrandom(&mut bytes, rustix::rand::GetRandomFlags::empty())?;
+    if filled < TOKEN_LENGTH {
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
     Ok(bytes.iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect())
 }
 

@@ -68,7 +68,7 @@ fn in_force(family: Family) -> String {
 fn programs_and_reads_back() {
     let mut tools = Scripted::default()
         .with("nft list tables", [says(""), says("table ip linkerd\n")])
-        .with("nft -y list table ip linkerd", [says(&in_force(Family::V4))])
+        .with("nft -n list table ip linkerd", [says(&in_force(Family::V4))])
         .with("nft -f -", [says("")]);
     let applied = apply(&mut tools, Mode::Nft, &rules(Family::V4)).unwrap();
     assert_eq!((applied.backend, applied.change), (Backend::Nft, Change::Programmed));
@@ -79,7 +79,7 @@ fn programs_and_reads_back() {
 fn rules_in_force_are_left_alone() {
     let mut tools = Scripted::default()
         .with("nft list tables", [says("table ip linkerd\n")])
-        .with("nft -y list table ip linkerd", [says(&in_force(Family::V4))]);
+        .with("nft -n list table ip linkerd", [says(&in_force(Family::V4))]);
     let applied = apply(&mut tools, Mode::Nft, &rules(Family::V4)).unwrap();
     assert_eq!(applied.change, Change::AlreadyInForce);
     assert!(tools.inputs.is_empty());
@@ -135,7 +135,7 @@ fn rules_that_do_not_stay_are_a_failure() {
     let other = in_force(Family::V4).replace(":4143", ":4144");
     let mut tools = Scripted::default()
         .with("nft list tables", [says("table ip linkerd\n")])
-        .with("nft -y list table ip linkerd", [says(&other)])
+        .with("nft -n list table ip linkerd", [says(&other)])
         .with("nft -f -", [says("")]);
     let error = apply(&mut tools, Mode::Nft, &rules(Family::V4)).unwrap_err();
     assert!(matches!(error, ApplyError::Unlike { .. }), "{error}");
@@ -148,7 +148,7 @@ fn every_tool_that_is_there_is_cleaned() {
     let listing = iptables::script(&rules(Family::V4), "");
     let mut tools = Scripted::default()
         .with("nft list tables", [says("table ip linkerd\n")])
-        .with("nft -y list table ip linkerd", [says(&in_force(Family::V4))])
+        .with("nft -n list table ip linkerd", [says(&in_force(Family::V4))])
         .with("nft -f -", [says("")])
         .with("iptables-legacy-restore --version", [says("")])
         .with("iptables-legacy-save -t nat", [says(&listing)])

@@ -1,7 +1,8 @@
 //! Rules for `nft`: a table of our own per family, replaced as a whole.
 //!
 //! The table is declared, deleted and declared anew in one transaction, so that running again changes nothing and no packet
-//! ever meets half of the rules. The text is what `nft -y list table` prints, hence what was programmed can be compared.
+//! ever meets half of the rules. The text is what `nft -n list table` prints, hence what was programmed can be compared. Everything in it is a number: whether `nft` knows
+//! names of protocols depends on `/etc/protocols`, which small images lack.
 
 use mesh_core::port::PortRange;
 
@@ -13,7 +14,7 @@ pub const TABLE: &str = "linkerd";
 
 /// Options and words that list the table of a family.
 pub fn list_args(family: Family) -> [&'static str; 5] {
-    ["-y", "list", "table", keyword(family), TABLE]
+    ["-n", "list", "table", keyword(family), TABLE]
 }
 
 /// The script that puts the rules in force, whatever was there before.
@@ -69,7 +70,7 @@ fn line(family: Family, rule: &Rule) -> String {
             format!("{} saddr {}", keyword(family), network.addr())
         }
         Match::Source(network) => format!("{} saddr {network}", keyword(family)),
-        Match::Tcp => "meta l4proto tcp".to_owned(),
+        Match::Tcp => "meta l4proto 6".to_owned(),
     };
     let verdict = match rule.verdict {
         Verdict::Return => "return".to_owned(),

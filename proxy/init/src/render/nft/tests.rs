@@ -8,7 +8,7 @@ table ip linkerd {
 \t\ttcp dport { 25, 4190-4191 } return comment \"proxy-init/skip-inbound-ports\"
 \t\tip saddr 10.0.0.0/8 return comment \"proxy-init/skip-subnet\"
 \t\tip saddr 192.0.2.7 return comment \"proxy-init/skip-subnet\"
-\t\tmeta l4proto tcp redirect to :4143 comment \"proxy-init/redirect-inbound\"
+\t\tmeta l4proto 6 redirect to :4143 comment \"proxy-init/redirect-inbound\"
 \t}
 
 \tchain PROXY_INIT_OUTPUT {
@@ -16,7 +16,7 @@ table ip linkerd {
 \t\tmeta skgid 2103 return comment \"proxy-init/skip-proxy-group\"
 \t\toifname \"lo\" return comment \"proxy-init/skip-loopback\"
 \t\ttcp dport 443 return comment \"proxy-init/skip-outbound-ports\"
-\t\tmeta l4proto tcp redirect to :4140 comment \"proxy-init/redirect-outbound\"
+\t\tmeta l4proto 6 redirect to :4140 comment \"proxy-init/redirect-outbound\"
 \t}
 
 \tchain prerouting {
