@@ -1,5 +1,5 @@
 //! Measures the command: start-up, install, inject, uninject and profile, next to what `kubectl` takes for the same
-//! input. `docs/TESTING.md` says how it is run.
+//! input. `docs/performance.md` explains the figures.
 //!
 //! ```text
 //! cargo run --release -p mesh-tests --bin bench-command [-- --quick] [--without-kubectl] [--binary FILE]

@@ -17,7 +17,7 @@ pub(crate) struct Size {
 }
 
 impl Size {
-    /// What is measured for publication.
+    /// What `docs/performance.md` shows.
     pub(crate) const FULL: Self =
         Self { deployments: 5_000, stream: 90_000, pipe: 1 << 30, operations: 14_000, runs: 7, slack: 1.0 };
     /// For CI.
