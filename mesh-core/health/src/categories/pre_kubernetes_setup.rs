@@ -63,8 +63,16 @@ fn is_cluster_scoped(object: &Value) -> bool {
     Resource::of_kind(kind).is_some_and(|resource| resource.scope == Scope::Cluster)
 }
 
+/// Definitions are shared by all control planes and `install --crds` puts them there first: those that exist need
+/// only be applicable.
 async fn try_create(client: &Client, object: &Value) -> Option<String> {
-    client.dry_run_create(object).await.err().map(|error| error.to_string())
+    let error = match client.dry_run_create(object).await {
+        Err(mesh_k8s::Error::Refused { code: 409, .. }) if object["kind"] == "CustomResourceDefinition" => {
+            client.dry_run_apply(object).await.err()
+        }
+        tried => tried.err(),
+    };
+    error.map(|error| error.to_string())
 }
 
 async fn may(facts: &Facts, verb: &str, resource: &'static Resource) -> Finding {
