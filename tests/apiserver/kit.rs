@@ -53,14 +53,22 @@ pub(crate) fn workloads() -> &'static Cluster {
 /// The cluster for control planes, held by one test at a time and cleared of cluster-wide objects at the end.
 pub(crate) struct Turn {
     pub(crate) cluster: &'static Cluster,
-    _held: MutexGuard<'static, ()>,
+    /// None for a cluster that only this test has.
+    _held: Option<MutexGuard<'static, ()>>,
 }
 
 impl Turn {
     pub(crate) fn take() -> Self {
         static ONE: Mutex<()> = Mutex::new(());
         let held = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-        Self { cluster: Cluster::shared(), _held: held }
+        Self { cluster: Cluster::shared(), _held: Some(held) }
+    }
+
+    /// A cluster that no other test uses, for the one that takes as long as all others together.
+    pub(crate) fn alone() -> Self {
+        static CLUSTER: OnceLock<Cluster> = OnceLock::new();
+        let cluster = CLUSTER.get_or_init(|| Cluster::start_own(Level::ApiServer).unwrap());
+        Self { cluster, _held: None }
     }
 
     /// Removes what would be in the way of the next control plane. Namespaces end in their own time.
@@ -141,8 +149,11 @@ pub(crate) fn apply(cluster: &Cluster, manifests: &str) -> String {
     kubectl_on(cluster, &["apply", "-f", "-"], manifests).ok()
 }
 
-/// The documents of a rendering.
+/// The documents of a rendering, YAML or JSON objects one after another.
 pub(crate) fn documents(text: &str) -> Vec<Value> {
+    if text.starts_with('{') {
+        return serde_json::Deserializer::from_str(text).into_iter().collect::<Result<_, _>>().unwrap();
+    }
     mesh_yaml::from_stream(text).unwrap()
 }
 

@@ -5,6 +5,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod accepted;
 mod certs;
 mod check;
 mod crds;
@@ -16,6 +17,4 @@ mod kit;
 mod migration;
 mod profile;
 mod rights;
-mod samples;
 mod upgrade;
-mod variants;

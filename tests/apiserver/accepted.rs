@@ -45,7 +45,7 @@ const VARIANTS: &[(&str, Steps, &[&str])] = &[
 
 #[test]
 fn every_variant_is_accepted_and_settles() {
-    let turn = Turn::take();
+    let turn = Turn::alone();
     let mut table = String::from("variant              objects  seconds\n");
     let mut golden = String::new();
     for (name, steps, flags) in VARIANTS {
