@@ -1,3 +1,5 @@
+//! Applying rules with tools that are played.
+
 use std::{collections::VecDeque, num::NonZeroU16};
 
 use mesh_core::port::PortRanges;

@@ -1,3 +1,5 @@
+//! Which packets the rules redirect.
+
 use std::net::Ipv4Addr;
 
 use proptest::prelude::*;

@@ -1,3 +1,5 @@
+//! The text for iptables-restore.
+
 use super::*;
 use crate::{render::sample, rules::Family};
 

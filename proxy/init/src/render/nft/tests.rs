@@ -1,3 +1,5 @@
+//! The text for nft.
+
 use super::*;
 use crate::render::sample;
 
