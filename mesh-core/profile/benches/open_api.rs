@@ -23,7 +23,8 @@ fn main() -> ExitCode {
     drop(value);
     worst = worst.max(measure("YAML", &yaml));
     println!("peak memory after YAML: {} MiB", peak_mib());
-    if worst < LIMIT { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    // The goal is for optimised builds; `cargo test --benches` only shows that this still works.
+    if worst < LIMIT || cfg!(debug_assertions) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 #[expect(clippy::print_stdout, reason = "a benchmark prints its figures")]
