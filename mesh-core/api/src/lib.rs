@@ -1,0 +1,1 @@
+//! The gRPC interfaces between the parts of the mesh.
