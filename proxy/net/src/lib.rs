@@ -5,9 +5,14 @@
 //! or a header once buffers have grown to their working size.
 
 pub mod backoff;
+pub mod balance;
+pub mod breaker;
+pub mod budget;
 pub mod h2;
 pub mod headers;
 pub mod hpack;
 pub mod http1;
 pub mod proxy_header;
+pub mod rate_limit;
 pub mod transport_header;
+mod window;
