@@ -119,9 +119,11 @@ impl<H: Handler> Control<'_, H> {
     /// What an endpoint has to do at this moment; nothing and not ready for one that is gone.
     #[must_use]
     pub fn load(&self, id: EndpointId) -> Load {
-        self.core.endpoints.get(id.0).filter(|endpoint| !endpoint.removed).map_or_else(Load::default, |endpoint| {
-            endpoint.load()
-        })
+        self.core
+            .endpoints
+            .get(id.0)
+            .filter(|endpoint| !endpoint.removed)
+            .map_or_else(Load::default, |endpoint| endpoint.load())
     }
 
     /// Ends the wait of a connection that was told [`Step::Wait`].

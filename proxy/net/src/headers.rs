@@ -288,7 +288,8 @@ mod tests {
         let fields = |list: &HeaderList| -> Vec<(Vec<u8>, Vec<u8>)> {
             list.iter().map(|header| (header.name.to_vec(), header.value.to_vec())).collect()
         };
-        let text = [(":path", "/a"), (":authority", "web"), ("x", ""), ("y", "longer than before"), ("z", "4")];
+        let text =
+            [(":path", "/a"), (":authority", "web"), ("x", ""), ("y", "longer than before"), ("z", "4")];
         let want: Vec<_> = text.iter().map(|(n, v)| (n.as_bytes().to_vec(), v.as_bytes().to_vec())).collect();
         assert_eq!(fields(&list), want);
         let octets: usize = text.iter().map(|(name, value)| name.len() + value.len()).sum();

@@ -75,7 +75,8 @@ impl<T> Arena<T> {
     }
 
     pub(super) fn remove(&mut self, key: Key) -> Option<T> {
-        let place = self.places.get_mut(key.index as usize).filter(|place| place.generation == key.generation)?;
+        let place =
+            self.places.get_mut(key.index as usize).filter(|place| place.generation == key.generation)?;
         let value = place.value.take()?;
         place.generation = place.generation.wrapping_add(1);
         self.free.push(key.index);
@@ -85,10 +86,11 @@ impl<T> Arena<T> {
 
     /// The keys of all values.
     pub(super) fn keys(&self) -> impl Iterator<Item = Key> {
-        self.places.iter().enumerate().filter(|(_, place)| place.value.is_some()).map(|(index, place)| Key {
-            index: index as u32,
-            generation: place.generation,
-        })
+        self.places
+            .iter()
+            .enumerate()
+            .filter(|(_, place)| place.value.is_some())
+            .map(|(index, place)| Key { index: index as u32, generation: place.generation })
     }
 }
 
