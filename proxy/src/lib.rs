@@ -1,7 +1,9 @@
 //! The data plane.
 
+pub mod access_log;
 pub mod config;
 pub mod identity;
+pub mod logging;
 pub mod metrics;
 #[cfg(test)]
 mod testing;
