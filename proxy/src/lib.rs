@@ -5,5 +5,6 @@ pub mod config;
 pub mod identity;
 pub mod logging;
 pub mod metrics;
+pub mod model;
 #[cfg(test)]
 mod testing;
