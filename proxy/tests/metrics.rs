@@ -6,6 +6,12 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use linkerd2_proxy::metrics::*;
+use linkerd2_proxy::model::Labels;
+
+fn labels<const N: usize>(labels: [(&str, &str); N]) -> Labels {
+    Labels::new(labels.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+        .unwrap()
+}
 
 /// Everything is counted once.
 fn filled() -> Metrics {
@@ -127,12 +133,13 @@ fn inbound(metrics: &mut Metrics) {
 
 fn outbound(metrics: &mut Metrics) {
     let now = Instant::now();
-    let labels = [("namespace", "ns"), ("service", "authors"), ("app.kubernetes.io/name", "a \"name\"")];
+    let from_discovery =
+        labels([("namespace", "ns"), ("service", "authors"), ("app.kubernetes.io/name", "a \"name\"")]);
     let endpoint = OutboundEndpoint {
         authority: Some("authors.ns.svc.cluster.local:7001"),
         target: TARGET.into(),
         tls: ClientTls::Established("authors.ns.serviceaccount.identity.linkerd.cluster.local"),
-        labels: &labels,
+        labels: &from_discovery,
     };
     metrics.requests.once(&RequestLabels::Outbound(endpoint), now).requests += 1;
     let client = metrics.transport.once(&TransportLabels::OutboundClient(endpoint), now);
@@ -143,7 +150,7 @@ fn outbound(metrics: &mut Metrics) {
     let profile = ProfileRoute {
         direction: Direction::Outbound,
         dst: "authors.ns.svc.cluster.local:7001",
-        labels: &[("route", "GET /authors/{id}")],
+        labels: &labels([("route", "GET /authors/{id}")]),
     };
     let route = metrics.requests.once(&RequestLabels::Route(profile), now);
     route.requests += 1;
