@@ -12,7 +12,7 @@ use crate::tree::{none, root, sources};
 const WALLS: [(&str, &[&str]); 6] = [
     ("kube", &["mesh-k8s"]),
     ("k8s-openapi", &["mesh-k8s"]),
-    ("clap", &["linkerd-cli", "proxy-init"]),
+    ("clap", &["linkerd-cli", "linkerd-cni", "proxy-init"]),
     ("anyhow", &["mesh-tests"]),
     ("serde-saphyr", &["mesh-yaml"]),
     ("gotmpl", &["manifests"]),
