@@ -1,1 +1,11 @@
-//! The control plane.
+//! The control plane: one program, one component per process.
+//!
+//! Reading order: [`args`] (what the charts start each component with), [`runtime`] (what every component shares: admin
+//! port, readiness, drain, metrics, leases, events), then the component itself, whose `run` is its whole life.
+
+pub mod args;
+pub mod files;
+pub mod identity;
+pub mod runtime;
+
+pub use runtime::{RunError, Runtime};

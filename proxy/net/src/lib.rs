@@ -5,6 +5,9 @@
 //! or a header once buffers have grown to their working size.
 
 pub mod backoff;
+pub mod balance;
+pub mod breaker;
+pub mod budget;
 #[allow(dead_code, reason = "the seam comes before what calls it")]
 pub mod engine;
 pub mod h2;
@@ -12,4 +15,6 @@ pub mod headers;
 pub mod hpack;
 pub mod http1;
 pub mod proxy_header;
+pub mod rate_limit;
 pub mod transport_header;
+mod window;
