@@ -6,6 +6,9 @@
 pub mod args;
 pub mod files;
 pub mod identity;
+pub mod injector;
 pub mod runtime;
+pub mod sp_validator;
+pub mod webhook;
 
 pub use runtime::{RunError, Runtime};
