@@ -1,7 +1,10 @@
 //! The data plane.
 
+pub mod access_log;
 pub mod config;
 pub mod identity;
+pub mod logging;
 pub mod metrics;
+pub mod model;
 #[cfg(test)]
 mod testing;

@@ -58,13 +58,14 @@ mod inbound;
 mod keys;
 mod labels;
 mod outbound;
+mod reference;
 mod table;
 mod transport;
 mod value;
 
 pub use aggregate::{Aggregate, Metrics, Snapshot, families};
 pub use control::{
-    Discovery, DiscoveryLabels, Dns, DnsLabels, Identity, IdentityLabels, Info, InfoLabels, Process,
+    ConstantLabels, Constants, Discovery, DiscoveryLabels, Dns, DnsLabels, Identity, IdentityLabels, Process,
     ProcessLabels, Seconds, SpanExport, SpanExportLabels, Tap, TapLabels,
 };
 pub use exposition::{Exposition, Format, Samples};
@@ -89,6 +90,7 @@ pub use outbound::{
     OutboundRouteLabels, ProtocolLabels, Protocols, QueueSeconds, TransferCost, TransferCostLabels,
     TransferOp, TransportRoute, TransportRouteKind, TransportRouteLabels, ZoneLocality,
 };
+pub use reference::{INHERITED, page};
 pub use table::{Family, Group, Id, OVERFLOW, Part, SeriesKey, Table};
 pub use transport::{ErrorLabels, ProxyErrors, StackLabels, Stacks, Transport, TransportLabels};
 pub use value::{Buckets, ByKey, Gauge, Histogram, Key, Kind, Level, Rare, Scale, Value};

@@ -2,6 +2,7 @@
 //! charts give them, and are asked as proxies, users and the API server ask them.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, reason = "a test that fails shows the log of the component")]
 
 mod identity;
 mod injector;

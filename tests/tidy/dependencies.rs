@@ -12,7 +12,7 @@ use crate::tree::{none, root, sources};
 const WALLS: [(&str, &[&str]); 6] = [
     ("kube", &["mesh-k8s", "mesh-control"]),
     ("k8s-openapi", &["mesh-k8s", "mesh-control"]),
-    ("clap", &["linkerd-cli", "mesh-control", "proxy-init"]),
+    ("clap", &["linkerd-cli", "linkerd-cni", "mesh-control", "proxy-init"]),
     ("anyhow", &["mesh-tests"]),
     ("serde-saphyr", &["mesh-yaml"]),
     ("gotmpl", &["manifests"]),

@@ -11,6 +11,7 @@
 
 pub mod apply;
 pub mod host;
+pub mod log;
 pub mod netlink;
 pub mod render;
 pub mod rules;

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::control::{Discovery, Dns, Identity, Info, Process, SpanExport, Tap};
+use super::control::{Constants, Discovery, Dns, Identity, Process, SpanExport, Tap};
 use super::exposition::{Exposition, Format};
 use super::http::{ProfileRetries, Requests};
 use super::inbound::{Authz, Detect, InboundRoute, TransportHeaders};
@@ -106,7 +106,7 @@ tables! {
     /// Taps, on the control thread.
     tap: Tap,
     /// Constants, on the control thread.
-    info: Info,
+    constants: Constants,
     /// The process, on the control thread.
     process: Process,
 }

@@ -47,9 +47,9 @@ pub struct TapLabels;
 #[derive(Clone, Copy, Debug)]
 pub struct ProcessLabels;
 
-/// Labels of [`Info`].
+/// Labels of [`Constants`].
 #[derive(Clone, Copy, Debug)]
-pub enum InfoLabels<'a> {
+pub enum ConstantLabels<'a> {
     /// How the proxy was built.
     Build(&'a [(&'static str, &'a str)]),
     /// How TLS is configured.
@@ -111,7 +111,7 @@ group! {
 
 group! {
     /// Constants.
-    Info(InfoLabels<'a>): "build: date, git_sha, profile, vendor, version; rustls: tls_suites, tls_kx_groups, tls_rand, \
+    Constants(ConstantLabels<'a>): "build: date, git_sha, profile, vendor, version; rustls: tls_suites, tls_kx_groups, tls_rand, \
         tls_key_provider, tls_fips";
     /// What this is; always 1.
     info: Level = "info",
@@ -215,7 +215,7 @@ impl LabelSet for ProcessLabels {
     fn write(&self, _: &mut LabelText) {}
 }
 
-impl LabelSet for InfoLabels<'_> {
+impl LabelSet for ConstantLabels<'_> {
     const PREFIXES: &'static [&'static str] = &["proxy_build_", "rustls_"];
 
     fn variant(&self) -> Variant {

@@ -8,6 +8,7 @@ use super::labels::{
 };
 use super::table::group;
 use super::value::{ByKey, Histogram, buckets};
+use crate::model::Labels;
 
 /// Labels of [`Requests`]; they also say which prefix the families have.
 #[derive(Clone, Copy, Debug)]
@@ -52,7 +53,7 @@ pub struct OutboundEndpoint<'a> {
     /// TLS to it.
     pub tls: ClientTls<'a>,
     /// Labels of discovery; written with the prefix `dst_`.
-    pub labels: &'a [(&'a str, &'a str)],
+    pub labels: &'a Labels,
 }
 
 /// A route of a ServiceProfile.
@@ -63,7 +64,7 @@ pub struct ProfileRoute<'a> {
     /// The service as `name:port`.
     pub dst: &'a str,
     /// Labels of the route; written with the prefix `rt_`.
-    pub labels: &'a [(&'a str, &'a str)],
+    pub labels: &'a Labels,
 }
 
 /// A client of the control plane.
@@ -162,7 +163,7 @@ impl OutboundEndpoint<'_> {
         }
         write_target(self.target, labels);
         self.tls.write(labels);
-        labels.add_foreign("dst_", self.labels.iter().copied());
+        labels.add_foreign("dst_", self.labels.iter());
     }
 }
 
@@ -174,7 +175,7 @@ impl LabelSet for ProfileRoute<'_> {
     fn write(&self, labels: &mut LabelText) {
         self.direction.write(labels);
         labels.add("dst", self.dst);
-        labels.add_foreign("rt_", self.labels.iter().copied());
+        labels.add_foreign("rt_", self.labels.iter());
     }
 }
 
