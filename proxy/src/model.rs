@@ -6,6 +6,7 @@
 
 pub mod endpoint;
 pub mod error;
+pub mod inbound;
 pub mod labels;
 pub mod meta;
 pub mod name;
@@ -16,6 +17,7 @@ mod time;
 
 pub use endpoint::{Endpoint, EndpointsUpdate};
 pub use error::{InvalidMessage, Problem};
+pub use inbound::InboundPolicy;
 pub use labels::Labels;
 pub use meta::Meta;
 pub use name::{Authority, DnsName, NameAddr};
