@@ -1,6 +1,7 @@
 //! The data plane.
 
 pub mod access_log;
+pub mod admin;
 pub mod config;
 pub mod identity;
 pub mod logging;

@@ -50,6 +50,10 @@
 //! A table holds [`Table::LIMIT`] series; beyond that new label sets share one series with the label `overflow="true"`. A series holds
 //! [`ByKey::LIMIT`] statuses; beyond that they are counted as `other`. A label value is cut at 1024 octets.
 
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
+
 mod aggregate;
 mod control;
 mod exposition;
@@ -59,6 +63,7 @@ mod keys;
 mod labels;
 mod outbound;
 mod reference;
+mod system;
 mod table;
 mod transport;
 mod value;
@@ -66,7 +71,7 @@ mod value;
 pub use aggregate::{Aggregate, Metrics, Snapshot, families};
 pub use control::{
     ConstantLabels, Constants, Discovery, DiscoveryLabels, Dns, DnsLabels, Identity, IdentityLabels, Process,
-    ProcessLabels, Seconds, SpanExport, SpanExportLabels, Tap, TapLabels,
+    ProcessLabels, Runtime, RuntimeLabels, Seconds, SpanExport, SpanExportLabels, Tap, TapLabels,
 };
 pub use exposition::{Exposition, Format, Samples};
 pub use http::{
@@ -91,6 +96,26 @@ pub use outbound::{
     TransferOp, TransportRoute, TransportRouteKind, TransportRouteLabels, ZoneLocality,
 };
 pub use reference::{INHERITED, page};
+pub use system::sample;
 pub use table::{Family, Group, Id, OVERFLOW, Part, SeriesKey, Table};
 pub use transport::{ErrorLabels, ProxyErrors, StackLabels, Stacks, Transport, TransportLabels};
 pub use value::{Buckets, ByKey, Gauge, Histogram, Key, Kind, Level, Rare, Scale, Value};
+
+/// What the control thread counts: rare things, by several clients, so it is behind a lock. Cheap to clone.
+#[derive(Clone, Default)]
+pub struct ControlMetrics(Arc<Mutex<Metrics>>);
+
+// === impl ControlMetrics ===
+
+impl ControlMetrics {
+    /// The tables. Not to be held across an await.
+    pub fn lock(&self) -> MutexGuard<'_, Metrics> {
+        self.0.lock()
+    }
+}
+
+impl std::fmt::Debug for ControlMetrics {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ControlMetrics")
+    }
+}

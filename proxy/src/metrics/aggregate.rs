@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::control::{Constants, Discovery, Dns, Identity, Process, SpanExport, Tap};
+use super::control::{Constants, Discovery, Dns, Identity, Process, Runtime, SpanExport, Tap};
 use super::exposition::{Exposition, Format};
 use super::http::{ProfileRetries, Requests};
 use super::inbound::{Authz, Detect, InboundRoute, TransportHeaders};
@@ -109,6 +109,8 @@ tables! {
     constants: Constants,
     /// The process, on the control thread.
     process: Process,
+    /// Threads and tasks, on the control thread.
+    runtime: Runtime,
 }
 
 /// What workers have dropped while another still has the series.

@@ -43,6 +43,10 @@ pub struct SpanExportLabels;
 #[derive(Clone, Copy, Debug)]
 pub struct TapLabels;
 
+/// No labels: [`Runtime`].
+#[derive(Clone, Copy, Debug)]
+pub struct RuntimeLabels;
+
 /// No labels: [`Process`].
 #[derive(Clone, Copy, Debug)]
 pub struct ProcessLabels;
@@ -125,7 +129,7 @@ group! {
     /// Current system time for this proxy.
     clock_time: Level = "clock_time_seconds",
     /// Total time since the process started (in seconds).
-    uptime: u64 = "uptime_seconds_total",
+    uptime: Seconds = "uptime_seconds_total",
     /// Total user and system CPU time spent in seconds.
     cpu: Seconds = "cpu_seconds_total",
     /// Virtual memory size in bytes.
@@ -142,6 +146,21 @@ group! {
     network_transmit: u64 = "network_transmit_bytes_total",
     /// Number of OS threads in the process.
     threads: Level = "threads",
+}
+
+group! {
+    /// The runtimes of all threads together.
+    Runtime(RuntimeLabels): "";
+    /// Number of worker threads.
+    workers: Level = "workers",
+    /// Number of tasks that have not ended.
+    tasks: Level = "alive_tasks",
+    /// Number of tasks that wait for a thread.
+    injection_queue_depth: Level = "injection_queue_depth",
+    /// How often threads had nothing to do.
+    parks: u64 = "park_total",
+    /// How long threads were busy.
+    busy: Seconds = "busy_seconds_total",
 }
 
 /// A counter of seconds, with fractions.
@@ -205,6 +224,12 @@ impl LabelSet for SpanExportLabels {
 
 impl LabelSet for TapLabels {
     const PREFIXES: &'static [&'static str] = &["tap_"];
+
+    fn write(&self, _: &mut LabelText) {}
+}
+
+impl LabelSet for RuntimeLabels {
+    const PREFIXES: &'static [&'static str] = &["tokio_rt_"];
 
     fn write(&self, _: &mut LabelText) {}
 }
