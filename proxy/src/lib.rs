@@ -1,1 +1,13 @@
 //! The data plane.
+
+pub mod access_log;
+pub mod admin;
+pub mod config;
+pub mod discovery;
+pub mod dns;
+pub mod identity;
+pub mod logging;
+pub mod metrics;
+pub mod model;
+#[cfg(test)]
+mod testing;

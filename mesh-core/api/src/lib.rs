@@ -1,1 +1,18 @@
-//! The gRPC interfaces between the parts of the mesh.
+//! The gRPC interfaces between the parts of the mesh: the published ones and our own.
+//!
+//! The published ones (destination, policy, identity, tap) are those of [`linkerd2_proxy_api`]. Ours are in `proto/`:
+//! [`trust`] brings the trust anchors to proxies while they run.
+
+pub use linkerd2_proxy_api as published;
+
+/// The trust anchors of the mesh, live.
+pub mod trust {
+    #![allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::allow_attributes_without_reason,
+        reason = "generated; the .proto file has the words"
+    )]
+    tonic::include_proto!("linkerd.mesh.v1");
+}

@@ -31,6 +31,8 @@ pub struct Header<'a> {
 pub struct HeaderList {
     bytes: Vec<u8>,
     fields: Vec<Field>,
+    /// Octets of `bytes` that no field uses any more.
+    unused: usize,
 }
 
 #[derive(Clone, Copy)]
@@ -47,13 +49,14 @@ impl HeaderList {
     /// An empty list that has allocated nothing.
     #[must_use]
     pub const fn new() -> Self {
-        Self { bytes: Vec::new(), fields: Vec::new() }
+        Self { bytes: Vec::new(), fields: Vec::new(), unused: 0 }
     }
 
     /// Removes every field and keeps the memory.
     pub fn clear(&mut self) {
         self.bytes.clear();
         self.fields.clear();
+        self.unused = 0;
     }
 
     /// Number of fields.
@@ -71,7 +74,7 @@ impl HeaderList {
     /// Size in octets as RFC 7541 §4.1 and `SETTINGS_MAX_HEADER_LIST_SIZE` count it.
     #[must_use]
     pub fn size(&self) -> usize {
-        self.bytes.len() + self.fields.len() * FIELD_OVERHEAD
+        self.bytes.len() - self.unused + self.fields.len() * FIELD_OVERHEAD
     }
 
     /// Appends a field.
@@ -118,6 +121,61 @@ impl HeaderList {
         self.iter().filter(move |header| header.name == name).map(|header| header.value)
     }
 
+    /// Puts a field before the one at `index`, or at the end.
+    pub fn insert(&mut self, index: usize, name: &[u8], value: &[u8]) {
+        self.push(name, value);
+        let last = self.fields.len() - 1;
+        self.fields[index.min(last)..].rotate_right(1);
+    }
+
+    /// Removes every field called `name`, which must be in lower case, and says how many there were.
+    pub fn remove(&mut self, name: &[u8]) -> usize {
+        let Self { bytes, fields, unused } = self;
+        let before = fields.len();
+        fields.retain(|field| {
+            let keep = field.name(bytes) != name;
+            if !keep {
+                *unused += field.len();
+            }
+            keep
+        });
+        before - fields.len()
+    }
+
+    /// Gives the first field called `name`, which must be in lower case, this value and removes the others;
+    /// appends it where there is none. A secret stays one.
+    pub fn set(&mut self, name: &[u8], value: &[u8]) {
+        let Some(first) = self.fields.iter().position(|field| field.name(&self.bytes) == name) else {
+            return self.push(name, value);
+        };
+        self.replace_value(first, value);
+        let mut index = first + 1;
+        while let Some(field) = self.fields.get(index) {
+            if field.name(&self.bytes) == name {
+                self.unused += field.len();
+                self.fields.remove(index);
+            } else {
+                index += 1;
+            }
+        }
+    }
+
+    /// Writes a value over the old one where it fits, and behind everything else where it does not.
+    fn replace_value(&mut self, index: usize, value: &[u8]) {
+        let field = self.fields[index];
+        let (start, name_len) = (field.start as usize, field.name_len as usize);
+        if value.len() <= field.value_len as usize {
+            self.bytes[start + name_len..][..value.len()].copy_from_slice(value);
+            self.unused += field.value_len as usize - value.len();
+        } else {
+            self.fields[index].start = self.bytes.len() as u32;
+            self.bytes.extend_from_within(start..start + name_len);
+            self.bytes.extend_from_slice(value);
+            self.unused += field.len();
+        }
+        self.fields[index].value_len = value.len() as u32;
+    }
+
     /// The buffer and, for a field that is being written into it, the place where it starts.
     pub(crate) fn open_field(&mut self) -> (&mut Vec<u8>, usize) {
         let start = self.bytes.len();
@@ -127,7 +185,11 @@ impl HeaderList {
     /// Removes the last field.
     pub(crate) fn pop(&mut self) {
         if let Some(field) = self.fields.pop() {
-            self.bytes.truncate(field.start as usize);
+            if field.start as usize + field.len() == self.bytes.len() {
+                self.bytes.truncate(field.start as usize);
+            } else {
+                self.unused += field.len();
+            }
         }
     }
 
@@ -149,6 +211,18 @@ impl HeaderList {
             value: &self.bytes[name_end..name_end + field.value_len as usize],
             sensitivity: field.sensitivity,
         }
+    }
+}
+
+// === impl Field ===
+
+impl Field {
+    fn len(self) -> usize {
+        self.name_len as usize + self.value_len as usize
+    }
+
+    fn name(self, bytes: &[u8]) -> &[u8] {
+        &bytes[self.start as usize..][..self.name_len as usize]
     }
 }
 
@@ -201,5 +275,29 @@ mod tests {
         assert!(!format!("{list:?}").contains("t0ken"), "a secret was printed");
         list.clear();
         assert!(list.is_empty() && list.get(0).is_none());
+    }
+
+    #[test]
+    fn fields_are_set_inserted_and_removed_in_place() {
+        let mut list: HeaderList =
+            [(&b":path"[..], &b"/a"[..]), (b"x", b"1"), (b"y", b"2"), (b"x", b"3")].into_iter().collect();
+        list.set(b"x", b"");
+        list.set(b"y", b"longer than before");
+        list.insert(1, b":authority", b"web");
+        list.push(b"z", b"4");
+        let fields = |list: &HeaderList| -> Vec<(Vec<u8>, Vec<u8>)> {
+            list.iter().map(|header| (header.name.to_vec(), header.value.to_vec())).collect()
+        };
+        let text =
+            [(":path", "/a"), (":authority", "web"), ("x", ""), ("y", "longer than before"), ("z", "4")];
+        let want: Vec<_> = text.iter().map(|(n, v)| (n.as_bytes().to_vec(), v.as_bytes().to_vec())).collect();
+        assert_eq!(fields(&list), want);
+        let octets: usize = text.iter().map(|(name, value)| name.len() + value.len()).sum();
+        assert_eq!(list.size(), octets + 5 * FIELD_OVERHEAD);
+        assert_eq!((list.remove(b"y"), list.remove(b"y")), (1, 0));
+        list.pop();
+        assert_eq!(fields(&list), want[..3]);
+        list.set(b"n", b"new");
+        assert_eq!(list.value(b"n"), Some(&b"new"[..]));
     }
 }

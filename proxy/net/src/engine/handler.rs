@@ -58,6 +58,8 @@ pub trait Handler: Sized + 'static {
     ) -> RequestStep;
 
     /// An attempt has its response head (final, not informational). The handler may change `head`, which the client then gets.
+    ///
+    /// `trailers` are there where the response was held for them ([`Forward::hold_for_trailers`]) and has no content.
     fn response(
         &mut self,
         ctl: &mut Control<'_, Self>,
@@ -66,6 +68,7 @@ pub trait Handler: Sized + 'static {
         endpoint: Option<&mut Self::Endpoint>,
         head: &mut HeaderList,
         end: End,
+        trailers: Option<&HeaderList>,
     ) -> ResponseStep;
 
     /// An attempt failed before a response head, or ended after one without being complete.
@@ -317,8 +320,8 @@ pub struct Forward {
     pub replay: usize,
     /// Time limits.
     pub timeouts: Timeouts,
-    /// Delay the response until its first frame or trailers are there, so that [`Handler::response`] sees whether it
-    /// has none (`End::Stream`) and [`Handler::trailers`] may still ask for another attempt; for gRPC status.
+    /// Delay the response until its first frame or trailers are there, so that [`Handler::response`] sees the trailers of one
+    /// without content and may still ask for another attempt; for gRPC status.
     pub hold_for_trailers: bool,
 }
 
