@@ -1,7 +1,7 @@
 //! The gRPC interfaces between the parts of the mesh: the published ones and our own.
 //!
 //! The published ones (destination, policy, identity, tap) are those of [`linkerd2_proxy_api`]. Ours are in `proto/`:
-//! [`trust`] brings the trust anchors to proxies while they run.
+//! [`trust`] brings the trust anchors to proxies while they run, [`tap`] is what the aggregated tap API is asked.
 
 pub use linkerd2_proxy_api as published;
 
@@ -15,4 +15,16 @@ pub mod trust {
         reason = "generated; the .proto file has the words"
     )]
     tonic::include_proto!("linkerd.mesh.v1");
+}
+
+/// What the aggregated tap API is asked.
+pub mod tap {
+    #![allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::allow_attributes_without_reason,
+        reason = "generated; the .proto file has the words"
+    )]
+    tonic::include_proto!("linkerd.tap.v1");
 }

@@ -10,6 +10,7 @@ pub mod identity;
 pub mod injector;
 pub mod runtime;
 pub mod sp_validator;
+pub mod tap;
 pub mod webhook;
 
 pub use runtime::{RunError, Runtime};
