@@ -7,5 +7,6 @@ pub mod identity;
 pub mod logging;
 pub mod metrics;
 pub mod model;
+pub mod tap;
 #[cfg(test)]
 mod testing;
