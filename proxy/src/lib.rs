@@ -4,6 +4,7 @@ pub mod access_log;
 pub mod admin;
 pub mod config;
 pub mod identity;
+pub mod inbound;
 pub mod logging;
 pub mod metrics;
 pub mod model;
