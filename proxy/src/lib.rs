@@ -3,6 +3,8 @@
 pub mod access_log;
 pub mod admin;
 pub mod config;
+pub mod discovery;
+pub mod dns;
 pub mod identity;
 pub mod inbound;
 pub mod logging;
