@@ -31,6 +31,7 @@ pub use http::{Exchange, Routed};
 pub use settings::Settings;
 
 use crate::access_log::AccessLog;
+use crate::discovery::{Answer, Discovery, Key, Target};
 use crate::identity::{Alpn, Credentials, Id, peer_id};
 use crate::metrics::{Metrics, Resource};
 use crate::model::{InboundPolicy, NameAddr, Profile};
@@ -135,6 +136,22 @@ impl Inbound {
         self.credentials = Some(credentials);
         for id in self.waiting.drain(..) {
             cx.ctl.resume_conn(id);
+        }
+    }
+
+    /// Takes what discovery says of the policy of a port. Where it says nothing of use, what was in force stays so.
+    pub fn set_answer<E: Engine>(
+        &mut self,
+        cx: &mut Context<'_, '_, E>,
+        number: u16,
+        answer: &Answer<InboundPolicy>,
+    ) {
+        match answer {
+            Answer::Found(policy) => self.set_policy(cx, number, policy),
+            Answer::NotFound => tracing::info!(port = number, "the control plane has no policy for the port"),
+            Answer::Rejected(reason) => {
+                tracing::warn!(port = number, reason, "the policy of the port cannot be looked up");
+            }
         }
     }
 
@@ -444,6 +461,26 @@ impl Inbound {
             Some(port) => port.policy.clone(),
             None => self.settings.default_policy(number),
         }
+    }
+}
+
+// === impl Discovery ===
+
+impl Lookups for Discovery {
+    fn watch_port(&self, port: u16) {
+        self.watch(Key::Inbound(port));
+    }
+
+    fn forget_port(&self, port: u16) {
+        self.forget(Key::Inbound(port));
+    }
+
+    fn watch_profile(&self, name: &NameAddr) {
+        self.watch(Key::Profile(Target::Name(name.clone())));
+    }
+
+    fn forget_profile(&self, name: &NameAddr) {
+        self.forget(Key::Profile(Target::Name(name.clone())));
     }
 }
 

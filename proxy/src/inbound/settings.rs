@@ -100,7 +100,7 @@ impl Settings {
             opaque: default(Protocol::Opaque),
             app: App {
                 connect_timeout: inbound.connect_timeout,
-                backoff: backoff(inbound.backoff),
+                backoff: inbound.backoff,
                 keep_alive: inbound.connect.keep_alive,
                 user_timeout: inbound.connect.user_timeout,
                 h2: h2_client(inbound.client),
@@ -191,11 +191,6 @@ fn default_policy(policy: DefaultPolicy, cluster: &[IpNet], protocol: Protocol) 
         DefaultPolicy::Audit => ("audit", DefaultAllow::Audited, &[][..]),
     };
     InboundPolicy::new_default(name, allow, networks, protocol)
-}
-
-/// The configuration has checked the three numbers already.
-fn backoff(numbers: config::Backoff) -> Backoff {
-    Backoff::new(numbers.min, numbers.max, numbers.jitter).unwrap_or_default()
 }
 
 fn h2_server(server: &config::Http2Server) -> H2Server {
