@@ -25,6 +25,10 @@ pub struct Cli {
 pub enum Component {
     /// Sign the certificates of workloads
     Identity(IdentityArgs),
+    /// Add the proxy to pods as they are created
+    ProxyInjector(ProxyInjectorArgs),
+    /// Refuse ServiceProfiles that proxies could not follow
+    SpValidator(SpValidatorArgs),
 }
 
 /// What all components share.
@@ -225,6 +229,34 @@ pub struct WebhookArgs {
     pub tls: TlsArgs,
 }
 
+/// Arguments of `proxy-injector`.
+#[derive(Clone, Debug, Args)]
+pub struct ProxyInjectorArgs {
+    /// What all components share.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Folder with the control plane's values (file `values`)
+    #[arg(long, value_name = "DIR", default_value = "/var/run/linkerd/config")]
+    pub config_dir: PathBuf,
+    /// File with the trust anchors
+    #[arg(long, value_name = "FILE", default_value = "/var/run/linkerd/identity/trust-roots/ca-bundle.crt")]
+    pub trust_roots: PathBuf,
+    /// The webhook.
+    #[command(flatten)]
+    pub webhook: WebhookArgs,
+}
+
+/// Arguments of `sp-validator`.
+#[derive(Clone, Debug, Args)]
+pub struct SpValidatorArgs {
+    /// What all components share.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// The webhook.
+    #[command(flatten)]
+    pub webhook: WebhookArgs,
+}
+
 /// Where a serving certificate is kept and who maintains it.
 #[derive(Clone, Debug, Args)]
 pub struct TlsArgs {
@@ -246,6 +278,8 @@ impl Component {
     pub fn name(&self) -> &'static str {
         match self {
             Self::Identity(_) => "identity",
+            Self::ProxyInjector(_) => "proxy-injector",
+            Self::SpValidator(_) => "sp-validator",
         }
     }
 
@@ -253,13 +287,15 @@ impl Component {
     pub fn common(&self) -> &CommonArgs {
         match self {
             Self::Identity(args) => &args.common,
+            Self::ProxyInjector(args) => &args.common,
+            Self::SpValidator(args) => &args.common,
         }
     }
 
     /// Whether the component serves an admin port; one that runs once does not.
     pub fn is_server(&self) -> bool {
         match self {
-            Self::Identity(_) => true,
+            Self::Identity(_) | Self::ProxyInjector(_) | Self::SpValidator(_) => true,
         }
     }
 }
@@ -338,7 +374,7 @@ mod tests {
             "--kube-apiclient-qps=100",
             "--kube-apiclient-burst=200",
         ]);
-        let Component::Identity(args) = cli.unwrap().component;
+        let Component::Identity(args) = cli.unwrap().component else { panic!("another component") };
         assert_eq!(args.common.controller_namespace, "mesh");
         assert_eq!(args.common.log_level, LogLevel::Error);
         assert_eq!(args.identity_scheme, IssuerScheme::Linkerd);

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use mesh_control::args::{Cli, Component};
-use mesh_control::{RunError, Runtime, identity};
+use mesh_control::{RunError, Runtime, identity, injector, sp_validator};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -32,6 +32,8 @@ async fn run(component: &Component) -> Result<(), RunError> {
     let runtime = Runtime::start(component).await?;
     match component {
         Component::Identity(args) => identity::run(args, &runtime).await?,
+        Component::ProxyInjector(args) => injector::run(args, &runtime).await?,
+        Component::SpValidator(args) => sp_validator::run(args, &runtime).await?,
     }
     runtime.finish().await;
     Ok(())
