@@ -26,7 +26,7 @@ pub use self::inbound::{DefaultPolicy, Inbound, InboundTarget};
 pub use self::outbound::{Outbound, OutboundTarget};
 pub use self::parse::{Host, HostPort, Suffixes};
 pub use self::process::{AccessLog, Admin, Log, LogFormat, Process, Tap};
-pub use self::sockets::{Backoff, Http1Pool, Http2Client, Http2Server, KeepAlive, Listen, Queue, TcpOptions};
+pub use self::sockets::{Http1Pool, Http2Client, Http2Server, KeepAlive, Listen, Queue, TcpOptions};
 pub use self::trace::Trace;
 
 use self::env::Reader;

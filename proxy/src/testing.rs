@@ -1,11 +1,13 @@
-//! What the tests of several modules share: a certificate authority.
+//! What the tests of several modules share: a certificate authority, and a control plane that says what it is told.
+
+pub(crate) mod plane;
 
 use std::time::{Duration, SystemTime};
 
 use mesh_pki::Bundle;
 use rcgen::{
-    BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
-    KeyUsagePurpose, SanType,
+    BasicConstraints, CertificateParams, CertificateSigningRequestParams, DnType, ExtendedKeyUsagePurpose,
+    IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
 };
 
 use crate::config::TlsVersion;
@@ -55,6 +57,13 @@ impl Ca {
         });
         let params = valid_for(params, lifetime);
         (params.signed_by(&key, &self.issuer).unwrap().der().to_vec(), key.serialize_der())
+    }
+
+    /// What an identity service answers to a request (DER).
+    pub(crate) fn sign(&self, csr: &[u8], lifetime: Duration) -> Vec<u8> {
+        let mut request = CertificateSigningRequestParams::from_der(&csr.into()).unwrap();
+        request.params = valid_for(request.params, lifetime);
+        request.signed_by(&self.issuer).unwrap().der().to_vec()
     }
 
     pub(crate) fn credentials(&self, id: &Id) -> Credentials {

@@ -37,11 +37,16 @@ impl Changes {
     /// Watches `folders`, and reads every `poll` anyway.
     pub fn of(folders: &[&Path], poll: Duration) -> Self {
         let (sender, seen) = mpsc::channel(1);
-        let folders: Vec<PathBuf> = folders.iter().map(|&folder| folder.to_owned()).collect();
-        let watching = std::thread::Builder::new().name("files".to_owned());
-        // The thread sleeps in the kernel and ends with the process.
-        if let Err(error) = watching.spawn(move || watch(&folders, &sender)) {
-            tracing::warn!(%error, "files are not watched, but read every {poll:?}");
+        // The watch is there before this returns: what changes after the first reading is seen.
+        match inotify(folders) {
+            Ok(inotify) => {
+                let watching = std::thread::Builder::new().name("files".to_owned());
+                // The thread sleeps in the kernel and ends with the process.
+                if let Err(error) = watching.spawn(move || watch(inotify, &sender)) {
+                    tracing::warn!(%error, "files are not watched, but read every {poll:?}");
+                }
+            }
+            Err(error) => tracing::warn!(%error, "files are not watched, but read every {poll:?}"),
         }
         Self { seen, poll, next: Instant::now() }
     }
@@ -77,14 +82,9 @@ pub fn read(path: &Path) -> Result<Vec<u8>, Unreadable> {
     std::fs::read(path).map_err(|error| failed(error.to_string()))
 }
 
-fn watch(folders: &[PathBuf], sender: &mpsc::Sender<()>) {
-    let mut inotify = match Inotify::init() {
-        Ok(inotify) => inotify,
-        Err(error) => {
-            tracing::warn!(%error, "files are not watched, but read every {POLL:?}");
-            return;
-        }
-    };
+/// A watch on folders; those that are not there are left to the timer.
+fn inotify(folders: &[&Path]) -> std::io::Result<Inotify> {
+    let inotify = Inotify::init()?;
     let mask = WatchMask::CREATE
         | WatchMask::DELETE
         | WatchMask::MOVED_TO
@@ -96,6 +96,10 @@ fn watch(folders: &[PathBuf], sender: &mpsc::Sender<()>) {
             tracing::warn!(folder = %folder.display(), %error, "folder is not watched, but read every {POLL:?}");
         }
     }
+    Ok(inotify)
+}
+
+fn watch(mut inotify: Inotify, sender: &mpsc::Sender<()>) {
     let mut buffer = [0; 4_096];
     loop {
         let changed = match inotify.read_events_blocking(&mut buffer) {

@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use mesh_core::names::env as injected;
+use proxy_net::backoff::Backoff;
 
 use super::env::{Form, Reader};
 use super::outbound::Outbound;
 use super::process::ID;
-use super::sockets::{Backoff, duration};
+use super::sockets::duration;
 use super::{HostPort, Suffixes, names, parse};
 use crate::identity::Id;
 

@@ -7,11 +7,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 use mesh_core::names::env as injected;
 use mesh_core::port::PortRanges;
+use proxy_net::backoff::Backoff;
 
 use super::env::{Form, Reader};
-use super::sockets::{
-    Backoff, Direction, Http1Pool, Http2Client, Http2Server, Listen, Queue, TcpOptions, duration,
-};
+use super::sockets::{Direction, Http1Pool, Http2Client, Http2Server, Listen, Queue, TcpOptions, duration};
 use super::{Suffixes, names, parse};
 
 /// Accepting connections for the application.
@@ -111,7 +110,7 @@ impl Inbound {
             accept: direction.tcp(reader, "ACCEPT"),
             connect: direction.tcp(reader, "CONNECT"),
             connect_timeout: direction.duration(reader, "CONNECT_TIMEOUT", Duration::from_millis(300)),
-            backoff: direction.backoff(reader, default_backoff(Duration::from_secs(10))),
+            backoff: direction.backoff(reader, Duration::from_secs(10)),
             detect_timeout: direction.duration(reader, "DETECT_TIMEOUT", Duration::from_secs(10)),
             allowed_ips: allowed.unwrap_or_default().into_iter().collect(),
             ports: ports(injected::INBOUND_PORTS),
@@ -165,10 +164,6 @@ impl DefaultPolicy {
         }
         policy
     }
-}
-
-pub(super) fn default_backoff(max: Duration) -> Backoff {
-    Backoff { min: Duration::from_millis(100), max, jitter: 0.1 }
 }
 
 /// The value says that its giver knows what such labels cost.

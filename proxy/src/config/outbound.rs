@@ -4,12 +4,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use mesh_core::names::env as injected;
+use proxy_net::backoff::Backoff;
 
 use super::env::{Form, Reader};
-use super::inbound::default_backoff;
-use super::sockets::{
-    Backoff, Direction, Http1Pool, Http2Client, Http2Server, Listen, Queue, TcpOptions, flag,
-};
+use super::sockets::{Direction, Http1Pool, Http2Client, Http2Server, Listen, Queue, TcpOptions, flag};
 use super::{HostPort, names, parse};
 
 /// Connecting for the application.
@@ -81,7 +79,7 @@ impl Outbound {
             accept: direction.tcp(reader, "ACCEPT"),
             connect: direction.tcp(reader, "CONNECT"),
             connect_timeout: direction.duration(reader, "CONNECT_TIMEOUT", Duration::from_secs(1)),
-            backoff: direction.backoff(reader, default_backoff(Duration::from_secs(60))),
+            backoff: direction.backoff(reader, Duration::from_secs(60)),
             detect_timeout: direction.duration(reader, "DETECT_TIMEOUT", Duration::from_secs(10)),
             discovery_idle: direction.duration(reader, "DISCOVERY_IDLE_TIMEOUT", Duration::from_secs(5)),
             tcp_queue: queue("TCP"),

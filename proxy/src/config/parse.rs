@@ -40,6 +40,8 @@ pub struct HostPort {
     pub host: Host,
     /// The port, not 0.
     pub port: u16,
+    /// Whether a name is complete (written with a dot at its end), so that the resolver's search list is not for it.
+    pub absolute: bool,
 }
 
 /// A host by name or by address.
@@ -54,6 +56,12 @@ pub enum Host {
 // === impl Suffixes ===
 
 impl Suffixes {
+    /// Those of a test.
+    #[cfg(test)]
+    pub(crate) fn of(suffixes: &[&str]) -> Self {
+        Self { suffixes: suffixes.iter().map(|suffix| (*suffix).to_owned()).collect() }
+    }
+
     /// Whether no name matches.
     pub fn is_empty(&self) -> bool {
         self.suffixes.is_empty()
@@ -208,7 +216,7 @@ pub(super) fn host_port(text: &str) -> Result<HostPort, &'static str> {
         return if address.port() == 0 {
             Err("has port 0")
         } else {
-            Ok(HostPort { host, port: address.port() })
+            Ok(HostPort { host, port: address.port(), absolute: true })
         };
     }
     let (name, port) = text.rsplit_once(':').ok_or("has no port")?;
@@ -216,8 +224,9 @@ pub(super) fn host_port(text: &str) -> Result<HostPort, &'static str> {
     if port == 0 {
         return Err("has port 0");
     }
+    let absolute = name.ends_with('.');
     let name = domain(name).ok_or("has no host that is a name or an address")?;
-    Ok(HostPort { host: Host::Name(name), port })
+    Ok(HostPort { host: Host::Name(name), port, absolute })
 }
 
 /// A domain name in lower case without the dot at its end. Underscores are taken, as DNS itself does.

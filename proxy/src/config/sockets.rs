@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use proxy_net::backoff::Backoff;
+
 use super::env::{Form, Reader};
 use super::parse;
 
@@ -29,17 +31,6 @@ pub struct TcpOptions {
     pub keep_alive: Option<Duration>,
     /// `TCP_USER_TIMEOUT`: how long sent data may stay unacknowledged.
     pub user_timeout: Option<Duration>,
-}
-
-/// Waiting times between attempts: doubled each time from `min` to `max`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Backoff {
-    /// The first.
-    pub min: Duration,
-    /// The longest.
-    pub max: Duration,
-    /// The share of each that is added at random, 0 to 1.
-    pub jitter: f64,
 }
 
 /// Work that waits for somebody to do it.
@@ -104,6 +95,7 @@ const MAX_WINDOW: u32 = (1 << 31) - 1;
 const WINDOW: Form = Form("a whole number of octets from 1 to 2147483647, such as 1048576");
 const FRAME: Form = Form("a whole number of octets from 16384 to 16777215");
 const JITTER: Form = Form("a number from 0 to 1, such as 0.1");
+const BOUND: Form = Form("a time that is at most the one in MAX, which is above 0");
 
 // === impl Direction ===
 
@@ -134,9 +126,8 @@ impl Direction {
         reader.parsed(&self.name("TCP_LISTEN_BACKLOG"), parse::POSITIVE, parse::positive)
     }
 
-    pub(super) fn backoff(self, reader: &Reader<'_>, default: Backoff) -> Backoff {
-        let name = |part: &str| self.name(&format!("CONNECT_EXP_BACKOFF_{part}"));
-        backoff(reader, name, default)
+    pub(super) fn backoff(self, reader: &Reader<'_>, most: Duration) -> Backoff {
+        backoff(reader, |part| self.name(&format!("CONNECT_EXP_BACKOFF_{part}")), most)
     }
 
     pub(super) fn pool(self, reader: &Reader<'_>, max_idle: &str) -> Http1Pool {
@@ -197,26 +188,24 @@ fn window(reader: &Reader<'_>, name: &str) -> Option<u32> {
     })
 }
 
-/// Both bounds or none; with them the jitter defaults to 0.
-pub(super) fn backoff(reader: &Reader<'_>, name: impl Fn(&str) -> String, default: Backoff) -> Backoff {
+/// Both bounds or none; without them the jitter alone may be given.
+pub(super) fn backoff(reader: &Reader<'_>, name: impl Fn(&str) -> String, most: Duration) -> Backoff {
     let bounds = (duration(reader, &name("MIN")), duration(reader, &name("MAX")));
     let jitter = reader.parsed(&name("JITTER"), JITTER, parse::share);
-    match bounds {
-        (Some(min), Some(max)) if min.is_zero() || min > max => {
-            let cause = format!("is no lower bound of {max:?}");
-            reader.refuse(&name("MIN"), reader.raw(&name("MIN")), cause, Form("above 0 and at most the MAX"));
-            default
-        }
-        (Some(min), Some(max)) => Backoff { min, max, jitter: jitter.unwrap_or(0.0) },
-        (None, None) => Backoff { jitter: jitter.unwrap_or(default.jitter), ..default },
+    let (min, max, jitter) = match bounds {
+        (Some(min), Some(max)) => (min, max, jitter.unwrap_or(0.0)),
+        (None, None) => (Duration::from_millis(100), most, jitter.unwrap_or(0.1)),
         (min, _) => {
             let (given, missing) = if min.is_some() { ("MIN", "MAX") } else { ("MAX", "MIN") };
-            let well_formed = reader.raw(&name(missing)).is_none();
-            if well_formed {
+            if reader.raw(&name(missing)).is_none() {
                 let cause = format!("is not set, but {} is", name(given));
                 reader.refuse(&name(missing), None, cause, parse::DURATION);
             }
-            default
+            return Backoff::default();
         }
-    }
+    };
+    Backoff::new(min, max, jitter).unwrap_or_else(|error| {
+        reader.refuse(&name("MIN"), reader.raw(&name("MIN")), format!("is no lower bound: {error}"), BOUND);
+        Backoff::default()
+    })
 }

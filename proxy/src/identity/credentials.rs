@@ -167,7 +167,6 @@ impl Credentials {
         match alpn {
             Alpn::None => self.server.clone(),
             Alpn::Transport => self.transport_server.clone(),
-            Alpn::Http2 => server_with(&self.server, alpn),
         }
     }
 }

@@ -18,7 +18,7 @@ fn db() -> Id {
 }
 
 /// Both ends of a handshake that went through, or the first complaint.
-fn handshake(
+pub(super) fn handshake(
     client: Arc<ClientConfig>,
     server: Arc<ServerConfig>,
 ) -> Result<(ClientConnection, ServerConnection), rustls::Error> {

@@ -26,8 +26,6 @@ pub enum Alpn {
     None,
     /// [`TRANSPORT_ALPN`] alone.
     Transport,
-    /// HTTP/2 alone, for servers of the control plane.
-    Http2,
 }
 
 /// The anchors that certificates of others are verified against. Cheap to clone.
@@ -67,7 +65,6 @@ impl Alpn {
         match self {
             Self::None => Vec::new(),
             Self::Transport => vec![TRANSPORT_ALPN.to_vec()],
-            Self::Http2 => vec![b"h2".to_vec()],
         }
     }
 }
@@ -118,6 +115,11 @@ impl Trust {
         config.alpn_protocols = alpn.protocols();
         config.resumption = credentials::resumption();
         Ok(Arc::new(config))
+    }
+
+    /// Whether both are the very same value, not only the same anchors.
+    pub(super) fn same_as(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.inner, &other.inner)
     }
 
     pub(super) fn client_builder(
