@@ -2,6 +2,7 @@
 
 pub mod access_log;
 pub mod admin;
+pub mod command;
 pub mod config;
 pub mod discovery;
 pub mod dns;
