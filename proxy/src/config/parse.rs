@@ -56,6 +56,12 @@ pub enum Host {
 // === impl Suffixes ===
 
 impl Suffixes {
+    /// Those of a test.
+    #[cfg(test)]
+    pub(crate) fn of(suffixes: &[&str]) -> Self {
+        Self { suffixes: suffixes.iter().map(|suffix| (*suffix).to_owned()).collect() }
+    }
+
     /// Whether no name matches.
     pub fn is_empty(&self) -> bool {
         self.suffixes.is_empty()

@@ -127,9 +127,14 @@ impl InboundPolicy {
         self.authorizations.iter().find(|authorization| authorization.allows(ip, peer))
     }
 
-    /// The first authorization of one of its routes, or of the server, that lets this client in.
+    /// The first authorization of one of its routes, or of the server, that lets this client in, and its place in both lists.
     #[must_use]
-    pub fn authorize_route(&self, route: usize, ip: std::net::IpAddr, peer: &Peer) -> Option<&Authorization> {
+    pub fn authorize_route(
+        &self,
+        route: usize,
+        ip: std::net::IpAddr,
+        peer: &Peer,
+    ) -> Option<(usize, &Authorization)> {
         let own = match &self.protocol {
             Protocol::Detect { http, .. } | Protocol::Http1(http) | Protocol::Http2(http) => {
                 http.routes.authorizations.get(route)
@@ -137,8 +142,8 @@ impl InboundPolicy {
             Protocol::Grpc(routes) => routes.authorizations.get(route),
             Protocol::Opaque | Protocol::Tls => None,
         };
-        let mut all = own.into_iter().flatten().chain(self.authorizations.iter());
-        all.find(|authorization| authorization.allows(ip, peer))
+        let mut all = own.into_iter().flatten().chain(self.authorizations.iter()).enumerate();
+        all.find(|(_, authorization)| authorization.allows(ip, peer))
     }
 }
 
