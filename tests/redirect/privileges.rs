@@ -37,14 +37,22 @@ fn a_missing_capability_is_named() {
 }
 
 #[test]
-fn missing_tools_are_named_with_their_packages() {
-    let world = World::silent();
-    let hidden = format!("mount -t tmpfs none /usr/sbin && exec {BINARY}");
-    let output = world.pod.output(Command::new("unshare").args(["--mount", "/bin/sh", "-c", &hidden]));
-    assert_eq!(output.status.code(), Some(69), "{}", text(&output));
-    for part in ["cannot redirect IPv4", "nft: not found", "install the Debian package nftables or iptables"]
-    {
-        assert!(text(&output).contains(part), "{part}: {}", text(&output));
+fn nftables_needs_no_tool_and_takes_over_from_one_that_is_missing() {
+    let hidden = format!("mount -t tmpfs none /usr/sbin && exec {BINARY} \"$0\"");
+    for (mode, warns) in [("nft", false), ("legacy", true)] {
+        let world = World::silent();
+        let mode = format!("--iptables-mode={mode}");
+        let output =
+            world.pod.output(Command::new("unshare").args(["--mount", "/bin/sh", "-c", &hidden, &mode]));
+        assert!(output.status.success(), "{}", text(&output));
+        assert!(
+            text(&output).contains("IPv6 is redirected, and the rules were read back (nft)"),
+            "{}",
+            text(&output)
+        );
+        let warning = "iptables-legacy-restore cannot be used: not found";
+        assert_eq!(text(&output).contains(warning), warns, "{}", text(&output));
+        world.init(&["validate-network", "--timeout=5s"]);
     }
 }
 
@@ -66,20 +74,18 @@ fn small_images_without_names_of_protocols_and_users_suffice() {
 #[test]
 fn a_family_that_the_tool_refuses_is_a_failure() {
     let folder = tempfile::tempdir().unwrap();
-    let shim = folder.path().join("nft");
+    let shim = folder.path().join("ip6tables-legacy-restore");
     let refuses = "#!/bin/sh\n\
-        [ \"$1\" = -f ] || exec /usr/sbin/nft \"$@\"\n\
-        script=$(cat)\n\
-        case $script in *ip6*) echo 'no NAT for ip6 here' >&2; exit 1;; esac\n\
-        echo \"$script\" | exec /usr/sbin/nft -f -\n";
+        [ \"$1\" = --noflush ] || exec /usr/sbin/ip6tables-legacy-restore \"$@\"\n\
+        echo 'no NAT for ip6 here' >&2; exit 1\n";
     fs::write(&shim, refuses).unwrap();
     fs::set_permissions(&shim, fs::Permissions::from_mode(0o755)).unwrap();
     let world = World::silent();
     let path = format!("{}:/usr/sbin:/usr/bin:/bin", folder.path().display());
-    let output = world.pod.output(Command::new(BINARY).env("PATH", path));
+    let output = world.pod.output(Command::new(BINARY).env("PATH", path).arg("--iptables-mode=legacy"));
     assert_eq!(output.status.code(), Some(1), "{}", text(&output));
     assert!(
-        text(&output).contains("cannot redirect IPv6: nft failed: no NAT for ip6 here"),
+        text(&output).contains("cannot redirect IPv6: ip6tables-legacy-restore failed: no NAT for ip6 here"),
         "{}",
         text(&output)
     );

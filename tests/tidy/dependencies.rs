@@ -10,9 +10,9 @@ use crate::tree::{none, root, sources};
 
 /// Third-party packages that only some of ours may see.
 const WALLS: [(&str, &[&str]); 6] = [
-    ("kube", &["mesh-k8s"]),
-    ("k8s-openapi", &["mesh-k8s"]),
-    ("clap", &["linkerd-cli", "proxy-init"]),
+    ("kube", &["mesh-k8s", "mesh-control"]),
+    ("k8s-openapi", &["mesh-k8s", "mesh-control"]),
+    ("clap", &["linkerd-cli", "linkerd-cni", "mesh-control", "proxy-init"]),
     ("anyhow", &["mesh-tests"]),
     ("serde-saphyr", &["mesh-yaml"]),
     ("gotmpl", &["manifests"]),

@@ -1,6 +1,7 @@
 //! Reading objects, page by page, and trying writes without doing them.
 
-use kube::api::{Api, DynamicObject, ListParams, PatchParams, PostParams};
+use futures::TryStreamExt as _;
+use kube::api::{Api, DynamicObject, ListParams, PatchParams, PostParams, WatchEvent, WatchParams};
 use serde_json::Value;
 
 use crate::resource::{self, Scope, Served, describe};
@@ -16,6 +17,15 @@ pub struct Selection<'a> {
     pub namespace: Option<&'a str>,
     /// A label selector, or everything.
     pub labels: Option<&'a str>,
+}
+
+/// What a watch tells.
+#[derive(Clone, Debug)]
+pub enum Change {
+    /// An object is new or different.
+    Applied(Value),
+    /// An object is gone.
+    Deleted(Value),
 }
 
 impl Client {
@@ -77,6 +87,44 @@ impl Client {
                 None => return Ok(objects),
             }
         }
+    }
+
+    /// Follows the objects of all namespaces that a field selector chooses, until the server ends the watch (after five
+    /// minutes at most) or it breaks.
+    ///
+    /// What is there already comes first, as [`Change::Applied`]; so a caller simply watches again.
+    pub async fn watch(
+        &self,
+        resource: &Resource,
+        fields: &str,
+        mut each: impl FnMut(Change),
+    ) -> Result<(), Error> {
+        let call = format!("watch {}", resource.plural);
+        let api = self.api(&resource.into(), None);
+        let params = WatchParams::default().timeout(290).fields(fields);
+        let events = self.call(call.clone(), api.watch(&params, "0")).await?;
+        let mut events = std::pin::pin!(events);
+        while let Some(event) = events.try_next().await.map_err(|error| Error::from_kube(call.clone(), error))? {
+            let (object, change): (_, fn(Value) -> Change) = match event {
+                WatchEvent::Added(object) | WatchEvent::Modified(object) => (object, Change::Applied),
+                WatchEvent::Deleted(object) => (object, Change::Deleted),
+                WatchEvent::Bookmark(_) => continue,
+                WatchEvent::Error(status) => return Err(Error::from_kube(call, kube::Error::Api(status))),
+            };
+            let object = resource::into_value(object)
+                .map_err(|error| Error::Answer { call: call.clone(), cause: error.to_string() })?;
+            each(change(object));
+        }
+        Ok(())
+    }
+
+    /// Creates `object`.
+    pub async fn create(&self, object: &Value) -> Result<(), Error> {
+        let call = format!("create {}", describe(object));
+        let (served, dynamic) = self.prepare(&call, object).await?;
+        let namespace = dynamic.metadata.namespace.clone();
+        let api = self.api(&served, namespace.as_deref());
+        self.call(call, api.create(&PostParams::default(), &dynamic)).await.map(drop)
     }
 
     /// Asks the server to create `object` without doing it (`dryRun=All`).

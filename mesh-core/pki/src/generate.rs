@@ -245,7 +245,7 @@ fn authority(
     Ok(params)
 }
 
-fn base(name: &str, validity: Validity) -> Result<CertificateParams, GenerateError> {
+pub(crate) fn base(name: &str, validity: Validity) -> Result<CertificateParams, GenerateError> {
     let Validity { not_before, not_after } = validity;
     if not_after < not_before {
         return Err(GenerateError::EndsBeforeItBegins { not_before, not_after });
@@ -264,7 +264,7 @@ fn base(name: &str, validity: Validity) -> Result<CertificateParams, GenerateErr
 }
 
 /// A positive serial number of at most 127 random bits, never zero.
-fn serial(entropy: &mut dyn Entropy) -> Result<SerialNumber, NoEntropy> {
+pub(crate) fn serial(entropy: &mut dyn Entropy) -> Result<SerialNumber, NoEntropy> {
     let mut bytes = [0; SERIAL_BYTES];
     entropy.fill(&mut bytes)?;
     bytes[0] = bytes[0] & 0x7f | 0x40;
@@ -277,10 +277,10 @@ fn moment(at: Timestamp) -> Result<OffsetDateTime, GenerateError> {
 }
 
 /// The signing side: the signer's name and key identifier, taken from its certificate.
-fn signing<'a>(
+pub(crate) fn signing<K: rcgen::SigningKey>(
     certificate: &Certificate,
-    key: &'a IssuerKey,
-) -> Result<rcgen::Issuer<'static, &'a IssuerKey>, GenerateError> {
+    key: K,
+) -> Result<rcgen::Issuer<'static, K>, GenerateError> {
     // The encoder knows names of one attribute per component only, and does not bear empty ones.
     let parsed = X509Certificate::from_der(certificate.der()).map(|(_, parsed)| parsed);
     let plain = parsed.is_ok_and(|parsed| parsed.subject().iter().all(|rdn| rdn.iter().count() == 1));
@@ -297,6 +297,6 @@ fn finish(made: Result<rcgen::Certificate, rcgen::Error>) -> Result<Certificate,
 }
 
 #[expect(clippy::needless_pass_by_value, reason = "used with map_err")]
-fn encode(error: rcgen::Error) -> GenerateError {
+pub(crate) fn encode(error: rcgen::Error) -> GenerateError {
     GenerateError::Encode { detail: error.to_string() }
 }

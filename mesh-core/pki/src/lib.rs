@@ -3,6 +3,7 @@
 //! * [`generate`] makes a trust anchor and an issuer signed by it. The time and the randomness are given.
 //! * [`Bundle`], [`Issuer`], [`Certificate`] and [`IssuerKey`] are read from PEM; what is wrong is named exactly.
 //! * [`Problem`] is a judgement on a well-formed certificate: expired, wrong curve, does not chain, and so on.
+//! * [`CertificateRequest`] is what a workload asks for, [`LeafSigner`] signs it.
 //! * [`Expiry`] says how long a certificate still has.
 //!
 //! Nothing here reads files, the clock or the environment.
@@ -15,8 +16,10 @@ mod expiry;
 pub mod generate;
 mod issuer;
 mod key;
+mod leaf;
 mod pem;
 mod problem;
+mod request;
 mod summary;
 
 pub use bundle::{Bundle, BundleError};
@@ -28,8 +31,10 @@ pub use entropy::{Entropy, NoEntropy, SystemEntropy};
 pub use expiry::{Expiry, Validity, WARNING_DAYS};
 pub use issuer::{Issuer, IssuerError};
 pub use key::{IssuerKey, KeyError};
+pub use leaf::LeafSigner;
 pub use pem::{Block, MAX_PEM_BYTES, PemError, encode as encode_pem, parse as parse_pem};
 pub use problem::Problem;
+pub use request::{CertificateRequest, MAX_REQUEST_BYTES, RequestError};
 pub use summary::Summary;
 
 /// Reads a bundle of trust anchors: one or more certificates in PEM.

@@ -6,17 +6,18 @@
 use std::{fmt, io, str::FromStr};
 
 use crate::{
+    netlink::{Kernel, Request, ruleset},
     render::{Difference, iptables, nft},
     rules::{Family, RuleSet},
 };
 
-/// The Debian packages that bring the tools.
-pub const PACKAGES: &str = "nftables or iptables";
+/// The Debian package that brings the tools.
+pub const PACKAGES: &str = "iptables";
 
 /// Which tool is preferred.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
-    /// nftables, natively or through `iptables-nft`.
+    /// nftables, by the kernel's own interface, else through `iptables-nft`.
     Nft,
     /// `iptables-legacy`.
     Legacy,
@@ -27,7 +28,7 @@ pub enum Mode {
 /// A tool that programs the packet filter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Backend {
-    /// `nft` and a table of our own.
+    /// The kernel's nftables and a table of our own; no program is needed.
     Nft,
     /// `iptables-nft-restore`.
     IptablesNft,
@@ -48,8 +49,8 @@ pub struct Answer {
     pub stderr: String,
 }
 
-/// Runs programs.
-pub trait Tools {
+/// Runs programs, and speaks to the kernel.
+pub trait Tools: Kernel {
     /// Runs `program` with `input` as its standard input. A program that does not exist is [`io::ErrorKind::NotFound`].
     ///
     /// # Errors
@@ -162,7 +163,7 @@ pub fn apply(tools: &mut dyn Tools, mode: Mode, rules: &RuleSet) -> Result<Appli
     if backend.difference(rules, &listing).is_none() {
         return Ok(Applied { backend, change: Change::AlreadyInForce, passed_over });
     }
-    backend.write(tools, family, &backend.script(rules, &listing))?;
+    backend.put(tools, rules, &listing)?;
     match backend.difference(rules, &backend.read(tools, family)?) {
         None => Ok(Applied { backend, change: Change::Programmed, passed_over }),
         Some(difference) => Err(ApplyError::Unlike { family, program: backend.lister(family), difference }),
@@ -205,8 +206,7 @@ pub fn cleanup(tools: &mut dyn Tools, family: Family) -> Result<Vec<Backend>, Ap
     for backend in Mode::Nft.backends() {
         match backend.probe(tools, family) {
             Ok(listing) => {
-                if let Some(script) = backend.cleanup(family, &listing) {
-                    backend.write(tools, family, &script)?;
+                if backend.remove(tools, family, &listing)? {
                     cleaned.push(backend);
                 }
             }
@@ -219,10 +219,14 @@ pub fn cleanup(tools: &mut dyn Tools, family: Family) -> Result<Vec<Backend>, Ap
     Ok(cleaned)
 }
 
-/// What would be programmed on a machine without any rules, as the preferred tool of the mode reads it.
+/// What would be programmed on a machine without any rules, as the preferred tool of the mode reads it (`nft` for nftables).
 pub fn simulate(mode: Mode, rules: &RuleSet) -> (Backend, String) {
     let [backend, ..] = mode.backends();
-    (backend, backend.script(rules, ""))
+    let script = match backend {
+        Backend::Nft => nft::script(rules),
+        _ => iptables::script(rules, ""),
+    };
+    (backend, script)
 }
 
 /// The first usable tool, what it lists, and those passed over.
@@ -253,7 +257,7 @@ impl Mode {
 }
 
 impl Backend {
-    /// The program that takes a script.
+    /// The program that takes a script; `nft` stands for the kernel's own interface.
     pub fn writer(self, family: Family) -> String {
         self.program(family, "restore")
     }
@@ -276,56 +280,78 @@ impl Backend {
         }
     }
 
-    fn script(self, rules: &RuleSet, listing: &str) -> String {
-        match self {
-            Self::Nft => nft::script(rules),
-            _ => iptables::script(rules, listing),
-        }
-    }
-
-    fn cleanup(self, family: Family, listing: &str) -> Option<String> {
-        match self {
-            Self::Nft => (!listing.is_empty()).then(|| nft::cleanup(family)),
-            _ => iptables::cleanup(listing),
-        }
-    }
-
     fn difference(self, rules: &RuleSet, listing: &str) -> Option<Difference> {
         match self {
-            Self::Nft => nft::difference(rules, listing),
+            Self::Nft => ruleset::difference(rules, listing),
             _ => iptables::difference(rules, listing),
         }
     }
 
-    /// What is in force, if the tool can be used at all. Nothing of ours in `nft` is the empty text.
+    /// What is in force, if the tool can be used at all. Nothing of ours in nftables is the empty text.
     fn probe(self, tools: &mut dyn Tools, family: Family) -> Result<String, Unusable> {
+        if self == Self::Nft {
+            return listed_by_kernel(tools, family).map_err(|error| self.unusable(family, &error));
+        }
         // A program that lists without one that writes is of no use.
-        if self != Self::Nft {
-            ask(tools, &self.writer(family), &["--version"], "")?;
-            return ask(tools, &self.lister(family), &["-t", "nat"], "");
-        }
-        let tables = ask(tools, "nft", &["list", "tables"], "")?;
-        let [.., keyword, name] = nft::list_args(family);
-        let ours = |line: &str| line.split_whitespace().eq(["table", keyword, name]);
-        if tables.lines().any(ours) {
-            ask(tools, "nft", &nft::list_args(family), "")
-        } else {
-            Ok(String::new())
-        }
+        ask(tools, &self.writer(family), &["--version"], "")?;
+        ask(tools, &self.lister(family), &["-t", "nat"], "")
     }
 
     fn read(self, tools: &mut dyn Tools, family: Family) -> Result<String, ApplyError> {
         self.probe(tools, family).map_err(|unusable| unusable.refused(family))
     }
 
-    fn write(self, tools: &mut dyn Tools, family: Family, script: &str) -> Result<(), ApplyError> {
-        let args: &[&str] = match self {
-            Self::Nft => &["-f", "-"],
-            // Another program may hold the lock for a moment.
-            _ => &["--noflush", "--wait=10"],
-        };
-        ask(tools, &self.writer(family), args, script).map(drop).map_err(|unusable| unusable.refused(family))
+    fn put(self, tools: &mut dyn Tools, rules: &RuleSet, listing: &str) -> Result<(), ApplyError> {
+        match self {
+            Self::Nft => self.transact(tools, rules.family, ruleset::program(rules)),
+            _ => self.write(tools, rules.family, &iptables::script(rules, listing)),
+        }
     }
+
+    /// Whether there was anything to remove.
+    fn remove(self, tools: &mut dyn Tools, family: Family, listing: &str) -> Result<bool, ApplyError> {
+        if self == Self::Nft {
+            if listing.is_empty() {
+                return Ok(false);
+            }
+            return self.transact(tools, family, ruleset::removal(family)).map(|()| true);
+        }
+        match iptables::cleanup(listing) {
+            Some(script) => self.write(tools, family, &script).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    fn transact(self, tools: &mut dyn Tools, family: Family, messages: Vec<u8>) -> Result<(), ApplyError> {
+        let done = tools.ask(&Request::Transaction(messages));
+        done.map(drop).map_err(|error| self.unusable(family, &error).refused(family))
+    }
+
+    fn write(self, tools: &mut dyn Tools, family: Family, script: &str) -> Result<(), ApplyError> {
+        // Another program may hold the lock for a moment.
+        let args = ["--noflush", "--wait=10"];
+        ask(tools, &self.writer(family), &args, script).map(drop).map_err(|unusable| unusable.refused(family))
+    }
+
+    fn unusable(self, family: Family, error: &io::Error) -> Unusable {
+        let reason = match error.kind() {
+            io::ErrorKind::PermissionDenied => "the kernel wants NET_ADMIN".to_owned(),
+            io::ErrorKind::Unsupported => "the kernel has no nftables".to_owned(),
+            _ => format!("the kernel answers: {error}"),
+        };
+        Unusable { program: self.writer(family), reason }
+    }
+}
+
+/// What the kernel has in our table of a family; empty when there is no such table.
+fn listed_by_kernel(tools: &mut dyn Tools, family: Family) -> io::Result<String> {
+    let tables = tools.ask(&Request::Dump(ruleset::tables(family)))?;
+    if !ruleset::has_table(&tables) {
+        return Ok(String::new());
+    }
+    let [chains, rules] = ruleset::listing(family);
+    let (chains, rules) = (tools.ask(&Request::Dump(chains))?, tools.ask(&Request::Dump(rules))?);
+    Ok(ruleset::describe(&chains, &rules))
 }
 
 impl Unusable {

@@ -12,11 +12,10 @@ use ipnet::IpNet;
 use mesh_core::{duration::GoDuration, port::PortRanges};
 use proxy_init::{
     apply::Mode,
+    log::{Format, Level, Log},
     rules::{Capture, Settings},
     validate::Validation,
 };
-
-use crate::log::{Format, Level, Log};
 
 /// The highest number of a user or group.
 const LAST_ID: i64 = 4_294_967_294;

@@ -13,7 +13,10 @@ use rustix::thread::{
     move_into_link_name_space, set_capabilities,
 };
 
-use crate::apply::{Answer, Tools};
+use crate::{
+    apply::{Answer, Tools},
+    netlink::{Kernel, Request, socket::ThisKernel},
+};
 
 /// Why the machine cannot be used as asked for.
 #[derive(Debug, thiserror::Error)]
@@ -69,7 +72,7 @@ impl HostError {
     }
 }
 
-/// Runs the programs of this machine.
+/// The programs and the kernel of this machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Programs;
 
@@ -83,6 +86,12 @@ impl Tools for Programs {
             }
         }
         Err(io::ErrorKind::NotFound.into())
+    }
+}
+
+impl Kernel for Programs {
+    fn ask(&mut self, request: &Request) -> io::Result<Vec<u8>> {
+        ThisKernel.ask(request)
     }
 }
 

@@ -1,15 +1,18 @@
 //! The redirection of a pod's TCP traffic into its proxy.
 //!
 //! [`rules`] computes what has to be programmed as a value, without IO. [`render`] writes that value for `nft` and for
-//! `iptables-restore`, and compares it with what these tools list. [`apply`] chooses a tool, programs each family of addresses
+//! `iptables-restore`, and compares it with what the latter lists; [`netlink`] programs nftables without any tool. [`apply`] chooses a tool, programs each family of addresses
 //! in one transaction and reads it back. [`validate`] proves from inside a pod that connections do arrive at the proxy's
-//! port. [`host`] is the only module that touches the machine.
+//! port. [`host`] and the socket of
+//! [`netlink`] are the only modules that touch the machine.
 //!
 //! A family that cannot be programmed is an error: traffic that silently bypasses the proxy would be neither encrypted nor
 //! authorized.
 
 pub mod apply;
 pub mod host;
+pub mod log;
+pub mod netlink;
 pub mod render;
 pub mod rules;
 pub mod validate;

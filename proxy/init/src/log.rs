@@ -7,31 +7,40 @@ use std::{
 
 /// How much a line matters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Level {
+pub enum Level {
+    /// Something is not done.
     Error,
+    /// Something is other than expected.
     Warn,
+    /// What was done.
     Info,
+    /// Why it was done.
     Debug,
+    /// Everything.
     Trace,
 }
 
 /// How a line is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Format {
+pub enum Format {
+    /// Level and text.
     Plain,
+    /// One JSON object.
     Json,
 }
 
 /// Where lines go through.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Log {
-    pub(crate) level: Level,
-    pub(crate) format: Format,
+pub struct Log {
+    /// The least that is said.
+    pub level: Level,
+    /// How it is said.
+    pub format: Format,
 }
 
 impl Log {
     /// Says a line, if it matters enough.
-    pub(crate) fn say(self, level: Level, message: &str) {
+    pub fn say(self, level: Level, message: &str) {
         if level > self.level {
             return;
         }
@@ -46,7 +55,7 @@ impl Log {
 }
 
 /// Writes to standard output.
-pub(crate) fn print(text: &str) {
+pub fn print(text: &str) {
     // Whoever closed the pipe has read enough.
     let _ = io::stdout().write_all(text.as_bytes());
 }

@@ -1,7 +1,6 @@
 //! `linkerd-init`: programs the redirection of a pod, removes it, or proves it.
 
 mod args;
-mod log;
 
 use std::{process::ExitCode, sync::mpsc, thread};
 
@@ -11,14 +10,12 @@ use proxy_init::{
     apply::{self, Applied, ApplyError, Change},
     exit,
     host::{self, HostError, Ipv6, Programs},
+    log::{self, Level, Log},
     rules::Family,
     validate,
 };
 
-use crate::{
-    args::{Apply, Cleanup, Cli, Command, Validate},
-    log::{Level, Log},
-};
+use crate::args::{Apply, Cleanup, Cli, Command, Validate};
 
 fn main() -> ExitCode {
     let cli = match Cli::try_parse() {

@@ -1,4 +1,4 @@
-//! Rules as text for the tools that program them, and back.
+//! Rules as text for the tools that program them or show them, and back.
 
 pub mod iptables;
 pub mod nft;
@@ -14,7 +14,7 @@ pub struct Difference {
 }
 
 /// The first place where two lists differ, if any.
-fn first_difference(expected: &[String], found: &[String]) -> Option<Difference> {
+pub(crate) fn first_difference(expected: &[String], found: &[String]) -> Option<Difference> {
     let longest = expected.len().max(found.len());
     let at = |list: &[String], index: usize| list.get(index).cloned().unwrap_or_default();
     (0..longest)
@@ -24,7 +24,7 @@ fn first_difference(expected: &[String], found: &[String]) -> Option<Difference>
 
 /// Settings that make use of everything.
 #[cfg(test)]
-fn sample() -> crate::rules::Settings {
+pub(crate) fn sample() -> crate::rules::Settings {
     let port = |number| std::num::NonZeroU16::new(number).unwrap();
     let networks = ["10.1.2.3/8", "192.0.2.7/32", "fd00::/8"];
     crate::rules::Settings {

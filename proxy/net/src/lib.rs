@@ -6,11 +6,16 @@
 //! a [`engine::Handler`] where things go.
 
 pub mod backoff;
+pub mod balance;
+pub mod breaker;
+pub mod budget;
 pub mod engine;
 pub mod h2;
 pub mod headers;
 pub mod hpack;
 pub mod http1;
 pub mod proxy_header;
+pub mod rate_limit;
 pub mod transport;
 pub mod transport_header;
+mod window;

@@ -28,7 +28,14 @@ pub struct ImageFile<'a> {
     pub bytes: &'a [u8],
     /// Its permission bits.
     pub mode: u32,
+    /// Capabilities that the program gets when it is started, by number.
+    pub capabilities: &'a [u32],
 }
+
+/// `CAP_NET_ADMIN`, see capabilities(7).
+pub const NET_ADMIN: u32 = 12;
+/// `CAP_NET_RAW`.
+pub const NET_RAW: u32 = 13;
 
 /// A blob of a layout, named by its digest.
 struct Blob {
@@ -90,6 +97,10 @@ impl Image<'_> {
     fn layer(&self) -> Result<Vec<u8>> {
         let mut layer = tar::Builder::new(Vec::new());
         for file in self.files {
+            if !file.capabilities.is_empty() {
+                let value = file_capabilities(file.capabilities);
+                layer.append_pax_extensions([("SCHILY.xattr.security.capability", value.as_slice())])?;
+            }
             append(&mut layer, file.path, file.bytes, file.mode)?;
         }
         Ok(layer.into_inner()?)
@@ -125,6 +136,14 @@ impl Blob {
     }
 }
 
+/// The extended attribute `security.capability`, revision 2: permitted and effective from the start.
+fn file_capabilities(numbers: &[u32]) -> Vec<u8> {
+    const REVISION_2_EFFECTIVE: u32 = 0x0200_0001;
+    let permitted: u64 = numbers.iter().map(|number| 1 << number).sum();
+    let (low, high) = ((permitted & u64::from(u32::MAX)) as u32, (permitted >> 32) as u32);
+    [REVISION_2_EFFECTIVE, low, 0, high, 0].iter().flat_map(|word| word.to_le_bytes()).collect()
+}
+
 /// The SHA-256 digest of some bytes, in hexadecimal.
 pub(super) fn sha256_hex(bytes: &[u8]) -> String {
     digest::digest(&digest::SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
@@ -143,8 +162,19 @@ mod tests {
     use super::*;
 
     fn image() -> Image<'static> {
-        const FILES: &[ImageFile<'_>] = &[ImageFile { path: "bin/x", bytes: b"program", mode: 0o755 }];
+        const FILES: &[ImageFile<'_>] = &[ImageFile {
+            path: "bin/x",
+            bytes: b"program",
+            mode: 0o755,
+            capabilities: &[NET_ADMIN, NET_RAW],
+        }];
         Image { name: "localhost/x:1", files: FILES, entrypoint: &["/bin/x"] }
+    }
+
+    #[test]
+    fn capabilities_are_those_that_setcap_writes() {
+        let expected = [1, 0, 0, 2, 0, 0x30, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(file_capabilities(&[NET_ADMIN, NET_RAW]), expected);
     }
 
     #[test]

@@ -58,7 +58,7 @@ impl TestImage {
         stdout_of(Command::new(&rustc).args(FLAGS).arg("-o").arg(&binary).arg(&source))?;
         let bytes = fs::read(&binary).with_context(|| format!("cannot read {}", binary.display()))?;
         let entrypoint = format!("/{program}");
-        let files = [ImageFile { path: program, bytes: &bytes, mode: 0o755 }];
+        let files = [ImageFile { path: program, bytes: &bytes, mode: 0o755, capabilities: &[] }];
         Image { name: self.name(), files: &files, entrypoint: &[&entrypoint] }.write(&path)?;
         Ok(path)
     }

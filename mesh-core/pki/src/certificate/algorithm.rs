@@ -59,7 +59,7 @@ impl KeyType {
         }
     }
 
-    pub(super) fn read(info: &SubjectPublicKeyInfo<'_>) -> Self {
+    pub(crate) fn read(info: &SubjectPublicKeyInfo<'_>) -> Self {
         let algorithm = &info.algorithm.algorithm;
         if *algorithm == oid::OID_KEY_TYPE_EC_PUBLIC_KEY {
             let curve = info.algorithm.parameters.as_ref().and_then(|parameters| parameters.as_oid().ok());

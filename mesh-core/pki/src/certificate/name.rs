@@ -31,7 +31,7 @@ impl SubjectName {
         }
     }
 
-    pub(super) fn read(name: &GeneralName<'_>) -> Self {
+    pub(crate) fn read(name: &GeneralName<'_>) -> Self {
         match name {
             GeneralName::DNSName(name) => Self::Dns(printable(name)),
             GeneralName::URI(uri) => Self::Uri(printable(uri)),

@@ -1,21 +1,14 @@
 //! Rules for `nft`: a table of our own per family, replaced as a whole.
 //!
-//! The table is declared, deleted and declared anew in one transaction, so that running again changes nothing and no packet
-//! ever meets half of the rules. The text is what `nft -n list table` prints, hence what was programmed can be compared. Everything in it is a number: whether `nft` knows
-//! names of protocols depends on `/etc/protocols`, which small images lack.
+//! For people: what `--simulate` prints, and what `nft -n list table` shows of the rules that [`crate::netlink`] programs. The table is
+//! declared, deleted and declared anew, so that the text can be given to `nft -f -` whatever was there before.
 
 use mesh_core::port::PortRange;
 
-use super::{Difference, first_difference};
 use crate::rules::{Chain, Family, Hook, Match, Rule, RuleSet, Verdict};
 
 /// The name of the table.
 pub const TABLE: &str = "linkerd";
-
-/// Options and words that list the table of a family.
-pub fn list_args(family: Family) -> [&'static str; 5] {
-    ["-n", "list", "table", keyword(family), TABLE]
-}
 
 /// The script that puts the rules in force, whatever was there before.
 pub fn script(rules: &RuleSet) -> String {
@@ -26,11 +19,6 @@ pub fn script(rules: &RuleSet) -> String {
 pub fn cleanup(family: Family) -> String {
     let keyword = keyword(family);
     format!("table {keyword} {TABLE}\ndelete table {keyword} {TABLE}\n")
-}
-
-/// How a listing of the table departs from the rules, if it does.
-pub fn difference(rules: &RuleSet, listing: &str) -> Option<Difference> {
-    first_difference(&lines(&table(rules)), &lines(listing))
 }
 
 fn table(rules: &RuleSet) -> String {
@@ -94,21 +82,6 @@ const fn keyword(family: Family) -> &'static str {
         Family::V4 => "ip",
         Family::V6 => "ip6",
     }
-}
-
-/// The lines without indentation, a set that was broken over several lines joined again.
-fn lines(text: &str) -> Vec<String> {
-    let mut lines: Vec<String> = Vec::new();
-    for line in text.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')) {
-        match lines.last_mut() {
-            Some(last) if last.ends_with(',') => {
-                last.push(' ');
-                last.push_str(line);
-            }
-            _ => lines.push(line.to_owned()),
-        }
-    }
-    lines
 }
 
 #[cfg(test)]

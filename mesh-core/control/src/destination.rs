@@ -1,0 +1,12 @@
+//! Discovery: which endpoints a name has, and what a proxy should know of a target.
+//!
+//! [`request`] parses what clients send; [`endpoints`] and [`profile`] compute answers from records; [`workload`] is
+//! what both know of a pod or external workload at a port; [`encode`] writes addresses so that equal ones are equal
+//! bytes. [`server`] serves the streams.
+
+pub mod encode;
+pub mod endpoints;
+pub mod profile;
+pub mod request;
+pub mod server;
+pub mod workload;

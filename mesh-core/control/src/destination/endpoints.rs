@@ -1,0 +1,223 @@
+//! The addresses of a Service for one class of clients.
+//!
+//! Always the union of all slices, from what is stored now: no slice can say anything about the others.
+
+use std::net::{IpAddr, SocketAddr};
+
+use ahash::AHashSet;
+use linkerd2_proxy_api::destination::{AuthorityOverride, TlsIdentity, WeightedAddr, tls_identity};
+
+use super::encode;
+use super::workload::Workload;
+use crate::config::Config;
+use crate::index::snapshot::{Content, EndpointSet};
+use crate::index::topic::Client;
+use crate::index::{Interest, Outcome, Reads, Refusal, Store, Topic};
+use crate::record::{AddressFamily, Endpoint, EndpointSlice, Key, Service, ServiceKind, TargetKind, Text};
+
+/// Weight of an address that no workload stands behind.
+const WEIGHT: u32 = 10_000;
+
+/// A Service's port, and the class of clients that ask.
+#[derive(Clone, Copy)]
+pub struct Class<'a> {
+    /// The Service.
+    pub service: &'a Key,
+    /// The port clients use.
+    pub port: u16,
+    /// One instance alone.
+    pub instance: Option<&'a Text>,
+    /// The zone of the clients.
+    pub zone: Option<&'a Text>,
+    /// The node of the clients; set where only endpoints there may be used.
+    pub node: Option<&'a Text>,
+}
+
+/// An endpoint that may be handed out.
+#[derive(Clone, Copy)]
+struct Candidate<'a> {
+    slice: &'a EndpointSlice,
+    endpoint: &'a Endpoint,
+    port: u16,
+}
+
+/// The topic of a client.
+///
+/// # Errors
+/// When the Service does not exist, or is only a name for another name.
+pub fn resolve(
+    store: &Store,
+    service: &Key,
+    port: u16,
+    instance: Option<&Text>,
+    client: &Client,
+) -> Result<Topic, Refusal> {
+    let Some(record) = store.service(service) else {
+        return Err(Refusal::not_found(format!(
+            "no Service {service} is known; names are SERVICE.NAMESPACE"
+        )));
+    };
+    if record.kind == ServiceKind::ExternalName {
+        return Err(external_name(service));
+    }
+    Ok(Topic::Endpoints {
+        service: service.clone(),
+        port,
+        instance: instance.cloned(),
+        zone: store.zone(&client.node).cloned(),
+        node: record.local_only.then(|| client.node.clone()),
+    })
+}
+
+/// The addresses of a class.
+pub fn compute(class: Class<'_>, store: &Store, config: &Config, reads: &mut Reads) -> Outcome {
+    reads.note(Interest::Service(class.service.clone()));
+    reads.note(Interest::Zones);
+    reads.basis(store.zone_changes());
+    let Some(service) = store.service(class.service) else {
+        // A Service that goes away is told; the stream stays, so that its return is told as well.
+        return Outcome::Content(Content::Endpoints(EndpointSet::default()));
+    };
+    if service.kind == ServiceKind::ExternalName {
+        return Outcome::Ended(external_name(class.service));
+    }
+    if service.local_only != class.node.is_some() {
+        return Outcome::Moved;
+    }
+    let mut candidates = candidates(class, service, store);
+    filter(&mut candidates, class, config);
+    let mut addresses: Vec<(SocketAddr, Vec<u8>)> =
+        candidates.iter().filter_map(|candidate| encoded(candidate, class, store, config, reads)).collect();
+    addresses.sort_by_key(|(address, _)| *address);
+    addresses.dedup_by_key(|(address, _)| *address);
+    let labels = encode::set_labels(&vec![
+        ("namespace", class.service.namespace.to_string()),
+        ("service", class.service.name.to_string()),
+    ]);
+    Outcome::Content(Content::Endpoints(EndpointSet { exists: true, labels, addresses }))
+}
+
+fn external_name(service: &Key) -> Refusal {
+    Refusal::invalid(format!("Service {service} is an ExternalName: it has no endpoints of its own"))
+}
+
+/// Endpoints of all slices that may be sent traffic at the port.
+fn candidates<'a>(class: Class<'_>, service: &Service, store: &'a Store) -> Vec<Candidate<'a>> {
+    let name = service.port(class.port).map(|port| &port.name);
+    let mut ready = Vec::new();
+    let mut leaving = Vec::new();
+    for slice in store.slices(class.service).filter(|slice| slice.family != AddressFamily::Names) {
+        let port = match name {
+            Some(name) => slice.ports.iter().find(|(known, _)| known == name).map(|(_, port)| *port),
+            // A port the Service does not have leads to the workloads' port of that number.
+            None => Some(class.port),
+        };
+        // Port 0 is no port: it appears while named ports of a rollout disagree.
+        let Some(port) = port.filter(|port| *port != 0) else { continue };
+        for endpoint in &slice.endpoints {
+            let candidate = Candidate { slice, endpoint, port };
+            if endpoint.ready {
+                ready.push(candidate);
+            } else if endpoint.serving && endpoint.terminating {
+                leaving.push(candidate);
+            }
+        }
+    }
+    // Like kube-proxy: while none is ready, those that still serve on their way out are better than none.
+    if ready.is_empty() { leaving } else { ready }
+}
+
+fn filter(candidates: &mut Vec<Candidate<'_>>, class: Class<'_>, config: &Config) {
+    if let Some(instance) = class.instance {
+        candidates.retain(|it| it.endpoint.hostname.as_ref() == Some(instance));
+    }
+    if let Some(node) = class.node {
+        candidates.retain(|it| it.endpoint.node.as_ref() == Some(node));
+    }
+    // Hints count only when every endpoint has them; otherwise a zone would be left with the few that do.
+    if let Some(zone) = class.zone
+        && candidates.iter().all(|it| !it.endpoint.hints.is_empty())
+        && candidates.iter().any(|it| it.endpoint.hints.contains(zone))
+    {
+        candidates.retain(|it| it.endpoint.hints.contains(zone));
+    }
+    if !config.ipv6 {
+        candidates.retain(|it| it.endpoint.ip.is_ipv4());
+        return;
+    }
+    // A workload with both families is reached over IPv6 alone, so that it is not counted twice.
+    let on_v6: AHashSet<(TargetKind, Key)> = candidates
+        .iter()
+        .filter(|it| it.endpoint.ip.is_ipv6())
+        .filter_map(|it| it.endpoint.target.clone())
+        .collect();
+    candidates.retain(|it| {
+        it.endpoint.ip.is_ipv6() || it.endpoint.target.as_ref().is_none_or(|target| !on_v6.contains(target))
+    });
+}
+
+/// None while the workload behind an endpoint is not known; its arrival computes the answer again.
+fn encoded(
+    candidate: &Candidate<'_>,
+    class: Class<'_>,
+    store: &Store,
+    config: &Config,
+    reads: &mut Reads,
+) -> Option<(SocketAddr, Vec<u8>)> {
+    let Candidate { slice, endpoint, port } = candidate;
+    let address = SocketAddr::new(endpoint.ip, *port);
+    let (message, mut labels, node) = match &endpoint.target {
+        Some((TargetKind::Pod, key)) => {
+            let pod = store.pod(key).filter(|pod| holds(&pod.ips, endpoint.ip))?;
+            let workload = Workload::Pod(pod);
+            (
+                workload.address(address, store, config, reads),
+                workload.labels(store, reads),
+                pod.node.as_ref(),
+            )
+        }
+        Some((TargetKind::ExternalWorkload, key)) => {
+            let external = store.external(key).filter(|external| holds(&external.ips, endpoint.ip))?;
+            let workload = Workload::External(external);
+            (workload.address(address, store, config, reads), workload.labels(store, reads), None)
+        }
+        None => (plain(address, slice, class.port), encode::Labels::new(), None),
+    };
+    let zone = endpoint.zone.as_ref().or_else(|| store.zone(node.or(endpoint.node.as_ref())?));
+    if let Some(zone) = zone {
+        labels.push(("zone", zone.to_string()));
+    }
+    let locality = match (zone, class.zone) {
+        (Some(zone), Some(client)) if zone == client => "local",
+        (Some(_), Some(_)) => "remote",
+        _ => "unknown",
+    };
+    labels.push(("zone_locality", locality.to_owned()));
+    labels.sort_by_key(|(name, _)| *name);
+    Some((address, encode::address(&message, &labels)))
+}
+
+/// A pod made again under the same name has other addresses until its slice catches up.
+fn holds(ips: &[IpAddr], ip: IpAddr) -> bool {
+    ips.contains(&ip)
+}
+
+/// An address no workload stands behind: outside the cluster, or a gateway of another one.
+fn plain(address: SocketAddr, slice: &EndpointSlice, port: u16) -> WeightedAddr {
+    let gateway = slice.gateway.as_ref();
+    let identity = gateway.map(|gateway| TlsIdentity {
+        server_name: None,
+        strategy: Some(tls_identity::Strategy::DnsLikeIdentity(tls_identity::DnsLikeIdentity {
+            name: gateway.identity.to_string(),
+        })),
+    });
+    let authority = gateway.and_then(|gateway| gateway.authority.as_ref());
+    WeightedAddr {
+        addr: Some(address.into()),
+        weight: WEIGHT,
+        tls_identity: identity,
+        authority_override: authority
+            .map(|authority| AuthorityOverride { authority_override: format!("{authority}:{port}") }),
+        ..WeightedAddr::default()
+    }
+}

@@ -1,0 +1,271 @@
+//! The index: what is known of the cluster, and the answers that somebody waits for.
+//!
+//! ```text
+//!  source ──events──> Store ──touched interests──> topics to compute ──compute──> Snapshot ──> Cell ──> streams
+//!          (records)          (what answers read)   (pure functions)              (frames)     (conflated)
+//! ```
+//!
+//! Applying an event changes records and marks the topics that read them; [`Index::settle`] computes those once,
+//! however many events came, and publishes what differs. No message is sent from an event: a stream takes the newest
+//! snapshot when it can write. Nothing here does IO, and nothing is kept for a topic that nobody listens to.
+
+pub mod cell;
+pub mod shared;
+pub mod snapshot;
+pub mod store;
+pub mod topic;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ahash::{AHashMap, AHashSet};
+use slab::Slab;
+
+use crate::config::Config;
+use crate::source::Event;
+use cell::{Cell, Subscription};
+use snapshot::Snapshot;
+pub use store::{Interest, Store};
+pub use topic::{Outcome, Reads, Refusal, Request, Topic};
+
+/// How long a topic without listeners is kept: proxies that reconnect find it again.
+const KEEP_UNUSED: Duration = Duration::from_secs(10);
+
+/// Everything known and everything waited for. See the module's page.
+pub struct Index {
+    config: Arc<Config>,
+    store: Store,
+    topics: Slab<Entry>,
+    by_topic: AHashMap<Arc<Topic>, usize>,
+    /// Which topics read what.
+    readers: AHashMap<Interest, AHashSet<usize>>,
+    /// Topics to compute; a topic is in it at most once.
+    dirty: AHashSet<usize>,
+    /// Where the last sweep for unused topics ended.
+    swept: Instant,
+    next_snapshot: u64,
+    closed: bool,
+}
+
+struct Entry {
+    topic: Arc<Topic>,
+    cell: Arc<Cell>,
+    reads: Vec<Interest>,
+    /// Which classes of subscribers there were when it was computed; another one moves subscribers.
+    basis: u64,
+    unused_since: Option<Instant>,
+}
+
+/// Figures for metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Topics in memory.
+    pub topics: usize,
+    /// Streams that listen to them.
+    pub subscribers: usize,
+    /// Records by kind are asked for apart; this is their sum.
+    pub records: usize,
+}
+
+impl Index {
+    /// An empty index.
+    pub fn new(config: Arc<Config>, now: Instant) -> Self {
+        Self {
+            config,
+            store: Store::default(),
+            topics: Slab::new(),
+            by_topic: AHashMap::new(),
+            readers: AHashMap::new(),
+            dirty: AHashSet::new(),
+            swept: now,
+            next_snapshot: 1,
+            closed: false,
+        }
+    }
+
+    /// What is known.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The settings answers depend on.
+    pub fn config(&self) -> &Arc<Config> {
+        &self.config
+    }
+
+    /// Takes an event. Answers change only in [`Index::settle`].
+    pub fn apply(&mut self, event: Event) {
+        self.store.apply(event);
+        for interest in self.store.take_touched() {
+            if let Some(readers) = self.readers.get(&interest) {
+                self.dirty.extend(readers);
+            }
+        }
+    }
+
+    /// Computes at most `most` of the topics that events touched; true when there are more.
+    pub fn settle(&mut self, most: usize, now: Instant) -> bool {
+        let batch: Vec<usize> = self.dirty.iter().copied().take(most).collect();
+        for id in batch {
+            self.dirty.remove(&id);
+            self.refresh(id, now);
+        }
+        !self.dirty.is_empty()
+    }
+
+    /// Drops topics nobody has listened to for a while.
+    pub fn sweep(&mut self, now: Instant) {
+        if now.duration_since(self.swept) < KEEP_UNUSED / 2 {
+            return;
+        }
+        self.swept = now;
+        let mut gone = Vec::new();
+        for (id, entry) in &mut self.topics {
+            if entry.cell.listeners() > 0 {
+                entry.unused_since = None;
+            } else if now.duration_since(*entry.unused_since.get_or_insert(now)) >= KEEP_UNUSED {
+                gone.push(id);
+            }
+        }
+        for id in gone {
+            self.drop_topic(id);
+        }
+    }
+
+    /// Finds the topic that answers a request, and computes it if nobody listens to it yet.
+    ///
+    /// # Errors
+    /// When there is nothing to answer with; nothing is kept for such a request.
+    pub fn subscribe(&mut self, request: &Request, now: Instant) -> Result<Subscription, Refusal> {
+        if self.closed {
+            return Err(Refusal::unavailable("this replica is shutting down: ask another"));
+        }
+        let topic = topic::resolve(request, &self.store, &self.config)?;
+        if let Some(client) = request.client() {
+            self.store.await_node(&client.node);
+        }
+        if let Some(&id) = self.by_topic.get(&topic) {
+            // Events may be waiting to be settled; a newcomer must not start from what is known to be old.
+            if self.dirty.remove(&id) {
+                self.refresh(id, now);
+            }
+            if let Some(entry) = self.topics.get_mut(id) {
+                entry.unused_since = None;
+                return Ok(Subscription::new(Arc::clone(&entry.cell)));
+            }
+            return self.subscribe_new(topic);
+        }
+        self.subscribe_new(topic)
+    }
+
+    /// Ends every stream; none begins after it.
+    pub fn close(&mut self) {
+        self.closed = true;
+        for (_, entry) in &self.topics {
+            entry.cell.end(Refusal::ok());
+        }
+    }
+
+    /// Figures for metrics.
+    pub fn figures(&self) -> Figures {
+        Figures {
+            topics: self.topics.len(),
+            subscribers: self.topics.iter().map(|(_, entry)| entry.cell.listeners()).sum(),
+            records: self.store.len(),
+        }
+    }
+
+    fn subscribe_new(&mut self, topic: Topic) -> Result<Subscription, Refusal> {
+        let mut reads = Reads::default();
+        let outcome = topic::compute(&topic, &self.store, &self.config, &mut reads);
+        let content = match outcome {
+            Outcome::Content(content) => content,
+            Outcome::Ended(refusal) => return Err(refusal),
+            Outcome::Moved => return Err(Refusal::unavailable("the target is changing: ask again")),
+        };
+        let (interests, basis) = reads.finish();
+        let snapshot = Arc::new(Snapshot::first(self.next_snapshot, content));
+        self.next_snapshot += 1;
+        let cell = Arc::new(Cell::new(snapshot));
+        let topic = Arc::new(topic);
+        let entry = Entry {
+            topic: Arc::clone(&topic),
+            cell: Arc::clone(&cell),
+            reads: Vec::new(),
+            basis,
+            unused_since: None,
+        };
+        let id = self.topics.insert(entry);
+        self.by_topic.insert(topic, id);
+        self.note_reads(id, interests);
+        Ok(Subscription::new(cell))
+    }
+
+    /// Computes a topic again and publishes what differs.
+    fn refresh(&mut self, id: usize, now: Instant) {
+        let Some(entry) = self.topics.get(id) else { return };
+        if entry.cell.listeners() == 0 && entry.unused_since.is_some_and(|since| now - since >= KEEP_UNUSED) {
+            return self.drop_topic(id);
+        }
+        let mut reads = Reads::default();
+        let outcome = topic::compute(&entry.topic, &self.store, &self.config, &mut reads);
+        let (interests, basis) = reads.finish();
+        match outcome {
+            Outcome::Content(_) if basis != entry.basis => {
+                // Another class of subscribers came up: each finds its own again, and goes on from what it has.
+                entry.cell.move_on();
+                return self.drop_topic(id);
+            }
+            Outcome::Moved => {
+                entry.cell.move_on();
+                return self.drop_topic(id);
+            }
+            Outcome::Ended(refusal) => {
+                entry.cell.end(refusal);
+                return self.drop_topic(id);
+            }
+            Outcome::Content(content) => {
+                if let Some(next) = Snapshot::after(&entry.cell.newest(), self.next_snapshot, content) {
+                    self.next_snapshot += 1;
+                    entry.cell.publish(Arc::new(next));
+                }
+            }
+        }
+        self.note_reads(id, interests);
+    }
+
+    fn note_reads(&mut self, id: usize, reads: Vec<Interest>) {
+        let Some(entry) = self.topics.get_mut(id) else { return };
+        if entry.reads == reads {
+            return;
+        }
+        let old = std::mem::replace(&mut entry.reads, reads);
+        for interest in &entry.reads {
+            if !old.contains(interest) {
+                self.readers.entry(interest.clone()).or_default().insert(id);
+            }
+        }
+        let current = &entry.reads;
+        for interest in old.iter().filter(|interest| !current.contains(interest)) {
+            forget(&mut self.readers, interest, id);
+        }
+    }
+
+    fn drop_topic(&mut self, id: usize) {
+        let Some(entry) = self.topics.try_remove(id) else { return };
+        self.by_topic.remove(&entry.topic);
+        self.dirty.remove(&id);
+        for interest in &entry.reads {
+            forget(&mut self.readers, interest, id);
+        }
+    }
+}
+
+fn forget(readers: &mut AHashMap<Interest, AHashSet<usize>>, interest: &Interest, id: usize) {
+    if let Some(ids) = readers.get_mut(interest) {
+        ids.remove(&id);
+        if ids.is_empty() {
+            readers.remove(interest);
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! The index as sources and streams share it.
+//!
+//! The lock is held for an event or for a handful of topics, never across IO, so a subscriber waits for microseconds
+//! even while a rollout is being worked off.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::{Notify, watch};
+
+use super::cell::Subscription;
+use super::{Index, Refusal, Request};
+use crate::config::Config;
+use crate::record::Kind;
+use crate::source::{Event, Sink};
+
+/// Topics that are computed before the lock is given up for a moment.
+const AT_ONCE: usize = 32;
+/// How often unused topics are looked for.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// A handle to the index; cheap to clone.
+#[derive(Clone)]
+pub struct Shared {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    index: Mutex<Index>,
+    touched: Notify,
+    ready: watch::Sender<bool>,
+}
+
+impl Shared {
+    /// An empty index.
+    pub fn new(config: Arc<Config>) -> Self {
+        let index = Mutex::new(Index::new(config, Instant::now()));
+        Self { inner: Arc::new(Inner { index, touched: Notify::new(), ready: watch::Sender::new(false) }) }
+    }
+
+    /// The index itself, for as long as the guard lives. Not to be held across IO.
+    pub fn lock(&self) -> MutexGuard<'_, Index> {
+        self.inner.index.lock()
+    }
+
+    /// Listens to the answer of a request.
+    ///
+    /// # Errors
+    /// When there is nothing to answer with.
+    pub fn subscribe(&self, request: &Request) -> Result<Subscription, Refusal> {
+        self.lock().subscribe(request, Instant::now())
+    }
+
+    /// Ends every stream; none begins after it.
+    pub fn close(&self) {
+        self.lock().close();
+    }
+
+    /// True from the moment every kind has been listed once.
+    pub fn ready(&self) -> watch::Receiver<bool> {
+        self.inner.ready.subscribe()
+    }
+
+    /// Works off what events touched, until the task is dropped. Events that come while it works are taken together.
+    pub async fn settle(self) {
+        let mut sweep = tokio::time::interval(SWEEP);
+        loop {
+            tokio::select! {
+                () = self.inner.touched.notified() => {}
+                _ = sweep.tick() => self.lock().sweep(Instant::now()),
+            }
+            loop {
+                let more = self.lock().settle(AT_ONCE, Instant::now());
+                if !more {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        }
+    }
+}
+
+impl Sink for Shared {
+    fn take(&self, events: Vec<Event>) {
+        let complete = {
+            let mut index = self.lock();
+            for event in events {
+                index.apply(event);
+            }
+            Kind::ALL.iter().all(|kind| index.store().is_listed(*kind))
+        };
+        self.inner.touched.notify_one();
+        if complete {
+            self.inner.ready.send_if_modified(|ready| !std::mem::replace(ready, true));
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! What a changed record means for the lookups, and which answers read it.
+
+use std::hash::Hash;
+use std::net::IpAddr;
+
+use ahash::AHashMap;
+
+use super::table::Change;
+use super::{Holder, Interest, Store};
+use crate::record::{
+    EndpointSlice, ExternalWorkload, Key, Namespace, Node, Owned, Pod, Profile, Server, Service, TargetKind,
+    Text, TrafficSplit,
+};
+
+impl Store {
+    pub(super) fn node_changed(&mut self, change: Change<Node>) {
+        let zone = |node: &Option<std::sync::Arc<Node>>| node.as_ref().and_then(|node| node.zone.clone());
+        let awaited = change.new.iter().any(|node| self.awaited_nodes.remove(&node.key.name));
+        // A node that comes up moves nobody unless somebody is on it already.
+        if zone(&change.old) != zone(&change.new) && (change.old.is_some() || awaited) {
+            self.zone_changes += 1;
+            self.touched.push(Interest::Zones);
+        }
+    }
+
+    pub(super) fn namespace_changed(&mut self, change: Change<Namespace>) {
+        let names = change.sides().map(|namespace| Interest::Policy(namespace.key.name.clone()));
+        self.touched.extend(names);
+    }
+
+    pub(super) fn owner_changed(&mut self, change: Change<Owned>) {
+        self.touched.extend(change.sides().map(|owned| Interest::Owner(owned.key.clone())));
+    }
+
+    pub(super) fn service_changed(&mut self, change: Change<Service>) {
+        for service in change.old.iter() {
+            for ip in &service.cluster_ips {
+                drop_from(&mut self.by_address, ip, &Holder::Service(service.key.clone()));
+            }
+        }
+        for service in change.new.iter() {
+            for ip in &service.cluster_ips {
+                self.by_address.entry(*ip).or_default().push(Holder::Service(service.key.clone()));
+            }
+        }
+        for service in change.sides() {
+            self.touched.push(Interest::Service(service.key.clone()));
+            self.touched.extend(service.cluster_ips.iter().map(|ip| Interest::Address(*ip)));
+        }
+    }
+
+    pub(super) fn pod_changed(&mut self, change: Change<Pod>) {
+        let held = |pod: &Pod| -> Vec<(IpAddr, Holder)> {
+            let own = pod.ips.iter().filter(|_| pod.is_addressable());
+            let own = own.map(|ip| (*ip, Holder::Pod(pod.key.clone())));
+            let shares = pod.ports.iter().any(|port| port.host_port.is_some());
+            let host = pod.host_ips.iter().filter(|_| shares);
+            own.chain(host.map(|ip| (*ip, Holder::HostOf(pod.key.clone())))).collect()
+        };
+        self.holders_changed(change.old.as_deref().map(held), change.new.as_deref().map(held));
+        if let Some(pod) = change.sides().next() {
+            self.workload_changed(TargetKind::Pod, &pod.key);
+        }
+    }
+
+    pub(super) fn external_changed(&mut self, change: Change<ExternalWorkload>) {
+        let held = |workload: &ExternalWorkload| -> Vec<(IpAddr, Holder)> {
+            workload.ips.iter().map(|ip| (*ip, Holder::External(workload.key.clone()))).collect()
+        };
+        self.holders_changed(change.old.as_deref().map(held), change.new.as_deref().map(held));
+        if let Some(workload) = change.sides().next() {
+            self.workload_changed(TargetKind::ExternalWorkload, &workload.key);
+        }
+    }
+
+    /// Slices tell by name which Services a workload is behind, whichever of the two comes first.
+    fn workload_changed(&mut self, kind: TargetKind, key: &Key) {
+        self.touched.push(Interest::Workload(kind, key.clone()));
+        if let Some(services) = self.services_of.get(&(kind, key.clone())) {
+            self.touched.extend(services.iter().cloned().map(Interest::Service));
+        }
+    }
+
+    fn holders_changed(&mut self, old: Option<Vec<(IpAddr, Holder)>>, new: Option<Vec<(IpAddr, Holder)>>) {
+        let (old, new) = (old.unwrap_or_default(), new.unwrap_or_default());
+        for (ip, holder) in &old {
+            drop_from(&mut self.by_address, ip, holder);
+        }
+        for (ip, holder) in &new {
+            self.by_address.entry(*ip).or_default().push(holder.clone());
+        }
+        self.touched.extend(old.iter().chain(&new).map(|(ip, _)| Interest::Address(*ip)));
+    }
+
+    pub(super) fn slice_changed(&mut self, change: Change<EndpointSlice>) {
+        if let Some(slice) = &change.old {
+            let service = service_of(slice);
+            drop_from(&mut self.slices_of, &service, &slice.key);
+            // Other slices of the Service may name the same workload: the entry stays while one does.
+            let named: Vec<(TargetKind, Key)> = self
+                .slices(&service)
+                .flat_map(|slice| slice.endpoints.iter())
+                .filter_map(|it| it.target.clone())
+                .collect();
+            let named: ahash::AHashSet<_> = named.into_iter().collect();
+            let new = change.new.iter().filter(|new| service_of(new) == service);
+            let new: ahash::AHashSet<_> =
+                new.flat_map(|new| new.endpoints.iter()).filter_map(|it| it.target.clone()).collect();
+            for target in slice.endpoints.iter().filter_map(|it| it.target.as_ref()) {
+                if !named.contains(target) && !new.contains(target) {
+                    drop_from(&mut self.services_of, target, &service);
+                }
+            }
+            self.touched.push(Interest::Service(service));
+        }
+        if let Some(slice) = &change.new {
+            let service = service_of(slice);
+            let slices = self.slices_of.entry(service.clone()).or_default();
+            let at = slices.binary_search(&slice.key).unwrap_or_else(|at| at);
+            slices.insert(at, slice.key.clone());
+            for target in slice.endpoints.iter().filter_map(|it| it.target.clone()) {
+                let services = self.services_of.entry(target).or_default();
+                if !services.contains(&service) {
+                    services.push(service.clone());
+                }
+            }
+            self.touched.push(Interest::Service(service));
+        }
+    }
+
+    pub(super) fn profile_changed(&mut self, change: Change<Profile>) {
+        if let (Some(profile), None) = (&change.old, &change.new) {
+            drop_from(&mut self.profiles_named, &profile.key.name, &profile.key);
+        }
+        if let (None, Some(profile)) = (&change.old, &change.new) {
+            self.profiles_named.entry(profile.key.name.clone()).or_default().push(profile.key.clone());
+        }
+        if let Some(profile) = change.sides().next() {
+            // The name is `<service>.<namespace>.svc.<cluster domain>`.
+            let mut labels = profile.key.name.split('.');
+            if let (Some(service), Some(namespace)) = (labels.next(), labels.next()) {
+                self.touched.push(Interest::Service(Key::new(namespace, service)));
+            }
+        }
+    }
+
+    pub(super) fn split_changed(&mut self, change: Change<TrafficSplit>) {
+        let service = |split: &TrafficSplit| Key {
+            namespace: split.key.namespace.clone(),
+            name: split.service.clone(),
+        };
+        // Both sides: a split that was given another Service leaves the first one whole again.
+        if let Some(split) = &change.old {
+            drop_from(&mut self.splits_of, &service(split), &split.key);
+        }
+        if let Some(split) = &change.new {
+            self.splits_of.entry(service(split)).or_default().push(split.key.clone());
+        }
+        self.touched.extend(change.sides().map(|split| Interest::Service(service(split))));
+    }
+
+    pub(super) fn server_changed(&mut self, change: Change<Server>) {
+        keep_list(&mut self.servers_in, &change, |server| (&server.key.namespace, &server.key));
+        self.touched.extend(change.sides().map(|server| Interest::Policy(server.key.namespace.clone())));
+    }
+}
+
+fn service_of(slice: &EndpointSlice) -> Key {
+    Key { namespace: slice.key.namespace.clone(), name: slice.service.clone() }
+}
+
+/// Keeps a lookup from namespaces to the records in them.
+fn keep_list<T>(map: &mut AHashMap<Text, Vec<Key>>, change: &Change<T>, of: impl Fn(&T) -> (&Text, &Key)) {
+    match (&change.old, &change.new) {
+        (None, Some(new)) => {
+            let (namespace, key) = of(new);
+            map.entry(namespace.clone()).or_default().push(key.clone());
+        }
+        (Some(old), None) => {
+            let (namespace, key) = of(old);
+            drop_from(map, namespace, key);
+        }
+        _ => {}
+    }
+}
+
+/// Takes one item out of a list, and the list out of the map when it was the last.
+fn drop_from<K: Hash + Eq, V: PartialEq>(map: &mut AHashMap<K, Vec<V>>, key: &K, item: &V) {
+    if let Some(items) = map.get_mut(key) {
+        items.retain(|known| known != item);
+        if items.is_empty() {
+            map.remove(key);
+        }
+    }
+}

@@ -1,0 +1,29 @@
+//! Reduced records: what the indexes keep of an object, and nothing more.
+//!
+//! A [`Record`] is made once, where an object enters ([`Kind::decode`]), from the JSON of the API or of a manifest.
+//! Names are shared ([`Text`]), so a pod costs about a kilobyte. Two records are equal when no answer can differ;
+//! resource versions, managed fields and most of status are therefore left out.
+
+mod external;
+mod kind;
+mod meta;
+mod node;
+mod pod;
+mod policy;
+mod profile;
+mod selector;
+mod service;
+mod slice;
+mod text;
+
+pub use external::ExternalWorkload;
+pub use kind::{DecodeError, Decoded, Kind, Page, Record, Watched};
+pub use meta::{Key, Meta, Uid};
+pub use node::{Namespace, Node, Owned, Owner};
+pub use pod::{ContainerPort, Phase, Pod, ProxyFacts};
+pub use policy::{AccessPolicy, Protocol, Server, WorkloadSelector};
+pub use profile::{Profile, TrafficSplit};
+pub use selector::Selector;
+pub use service::{PortTarget, Service, ServiceKind, ServicePort};
+pub use slice::{AddressFamily, Endpoint, EndpointSlice, Gateway, TargetKind};
+pub use text::{Labels, Text};

@@ -1,0 +1,257 @@
+//! The kinds that are watched, and how an object of each becomes a record.
+
+use std::sync::Arc;
+
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+
+use super::{
+    EndpointSlice, ExternalWorkload, Key, Namespace, Node, Owned, Pod, Profile, Server, Service,
+    TrafficSplit, Uid,
+};
+
+/// Why an object was skipped.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{kind} {key} is skipped and its last good version stays in force: {cause}")]
+pub struct DecodeError {
+    /// The kind, as in manifests.
+    pub kind: &'static str,
+    /// Which object.
+    pub key: Key,
+    /// What is wrong with it.
+    pub cause: String,
+}
+
+/// Where the API serves a kind, and how much of its objects is needed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// API group; empty for the core group.
+    pub group: &'static str,
+    /// Version that is read.
+    pub version: &'static str,
+    /// Other versions with the same meaning, in manifests.
+    pub also: &'static [&'static str],
+    /// Kind, as in manifests.
+    pub kind: &'static str,
+    /// Plural, as in URLs.
+    pub plural: &'static str,
+    /// Whether its metadata is all that is needed.
+    pub metadata_only: bool,
+    /// Whether the API server may lack it: definitions are installed later, or never.
+    pub optional: bool,
+}
+
+/// An object of the version asked for: its place, and a record or why there is none.
+pub struct Decoded {
+    /// Its place.
+    pub key: Key,
+    /// Its identity.
+    pub uid: Option<Uid>,
+    /// The version of the object, to go on from.
+    pub resource_version: String,
+    /// The record.
+    pub record: Result<Record, DecodeError>,
+}
+
+macro_rules! kinds {
+    ($($name:ident($record:ty) = $group:literal $version:literal [$($also:literal)*] $kind:literal $plural:literal $needed:ident $there:ident, $doc:literal;)*) => {
+        /// A watched kind.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Kind {
+            $(#[doc = $doc] $name,)*
+        }
+
+        /// A reduced object of one of the kinds.
+        #[derive(Clone, Debug, PartialEq)]
+        pub enum Record {
+            $(#[doc = $doc] $name(Arc<$record>),)*
+        }
+
+        impl Kind {
+            /// Every kind.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// Where it is served.
+            pub const fn watched(self) -> Watched {
+                match self {
+                    $(Self::$name => Watched {
+                        group: $group, version: $version, also: &[$($also),*], kind: $kind, plural: $plural,
+                        metadata_only: needed::$needed, optional: there::$there,
+                    },)*
+                }
+            }
+
+            /// Reads the objects of a page of a list; only a text that is no list at all is an error.
+            pub fn decode_list(self, text: &str) -> Result<Page, serde_json::Error> {
+                match self {
+                    $(Self::$name => decode_list::<$record>(text, self, |record| Record::$name(Arc::new(record))),)*
+                }
+            }
+
+            /// Reads one object.
+            pub fn decode(self, object: Value) -> Decoded {
+                match self {
+                    $(Self::$name => decode::<$record>(object, self, |record| Record::$name(Arc::new(record))),)*
+                }
+            }
+        }
+
+        impl Record {
+            /// Its kind.
+            pub fn kind(&self) -> Kind {
+                match self {
+                    $(Self::$name(_) => Kind::$name,)*
+                }
+            }
+
+            /// Its place.
+            pub fn key(&self) -> &Key {
+                match self {
+                    $(Self::$name(record) => &record.key,)*
+                }
+            }
+        }
+    };
+}
+
+mod needed {
+    pub(super) const ALL: bool = false;
+    pub(super) const METADATA: bool = true;
+}
+
+mod there {
+    pub(super) const ALWAYS: bool = false;
+    pub(super) const MAYBE: bool = true;
+}
+
+kinds! {
+    Node(Node) = "" "v1" [] "Node" "nodes" METADATA ALWAYS, "Nodes, for their zones.";
+    Namespace(Namespace) = "" "v1" [] "Namespace" "namespaces" METADATA ALWAYS, "Namespaces, for their default policy.";
+    Service(Service) = "" "v1" [] "Service" "services" ALL ALWAYS, "Services.";
+    Pod(Pod) = "" "v1" [] "Pod" "pods" ALL ALWAYS, "Pods.";
+    EndpointSlice(EndpointSlice) = "discovery.k8s.io" "v1" [] "EndpointSlice" "endpointslices" ALL ALWAYS, "Endpoints of Services.";
+    ReplicaSet(Owned) = "apps" "v1" [] "ReplicaSet" "replicasets" METADATA ALWAYS, "Replica sets, for the Deployment behind.";
+    Job(Owned) = "batch" "v1" [] "Job" "jobs" METADATA ALWAYS, "Jobs, for the CronJob behind.";
+    ServiceProfile(Profile) = "linkerd.io" "v1alpha2" ["v1alpha1"] "ServiceProfile" "serviceprofiles" ALL MAYBE, "Service profiles.";
+    TrafficSplit(TrafficSplit) = "split.smi-spec.io" "v1alpha1" ["v1alpha2"] "TrafficSplit" "trafficsplits" ALL MAYBE, "Traffic splits.";
+    ExternalWorkload(ExternalWorkload) = "workload.linkerd.io" "v1beta1" ["v1alpha1"] "ExternalWorkload" "externalworkloads" ALL MAYBE, "Workloads outside the cluster.";
+    Server(Server) = "policy.linkerd.io" "v1beta3" ["v1beta2" "v1beta1" "v1alpha1"] "Server" "servers" ALL MAYBE, "Servers.";
+}
+
+/// A page of a list.
+pub struct Page {
+    /// The objects, with those that were skipped.
+    pub objects: Vec<Decoded>,
+    /// The version of the list, to watch from.
+    pub resource_version: String,
+    /// Where the next page begins; empty after the last.
+    pub next: String,
+}
+
+#[derive(Deserialize)]
+struct List<T> {
+    metadata: ListMeta,
+    // Written by servers as null when there is none.
+    items: Option<Vec<T>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ListMeta {
+    #[serde(default)]
+    resource_version: String,
+    #[serde(default, rename = "continue")]
+    next: Option<String>,
+}
+
+/// The metadata of an object whose rest may be unreadable.
+#[derive(Deserialize)]
+struct Envelope {
+    #[serde(default)]
+    metadata: Identity,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Identity {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    namespace: String,
+    #[serde(default)]
+    uid: Option<String>,
+    #[serde(default)]
+    resource_version: String,
+}
+
+impl Kind {
+    /// The kind of a manifest, if it is watched.
+    pub fn of(api_version: &str, kind: &str) -> Option<Self> {
+        let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
+        Self::ALL.iter().copied().find(|known| {
+            let watched = known.watched();
+            watched.kind == kind
+                && watched.group == group
+                && (watched.version == version || watched.also.contains(&version))
+        })
+    }
+}
+
+/// Reads a list in one go; if an object is unreadable, again one by one, so that one bad object costs itself alone.
+fn decode_list<T: DeserializeOwned>(
+    text: &str,
+    kind: Kind,
+    wrap: impl Fn(T) -> Record,
+) -> Result<Page, serde_json::Error> {
+    let (metadata, objects) = match serde_json::from_str::<List<T>>(text) {
+        Ok(list) => {
+            let items = list.items.unwrap_or_default().into_iter();
+            (list.metadata, items.map(|record| of_record(wrap(record))).collect())
+        }
+        Err(_) => {
+            let list: List<Value> = serde_json::from_str(text)?;
+            let items = list.items.unwrap_or_default().into_iter();
+            (list.metadata, items.map(|object| decode::<T>(object, kind, &wrap)).collect())
+        }
+    };
+    Ok(Page { objects, resource_version: metadata.resource_version, next: metadata.next.unwrap_or_default() })
+}
+
+/// An object of a list: the list has one version for all of them, and replaces whatever was known.
+fn of_record(record: Record) -> Decoded {
+    Decoded { key: record.key().clone(), uid: None, resource_version: String::new(), record: Ok(record) }
+}
+
+/// Reads one object; what cannot be read still has a name.
+fn decode<T: DeserializeOwned>(mut object: Value, kind: Kind, wrap: impl Fn(T) -> Record) -> Decoded {
+    remove_nulls(&mut object);
+    let identity = Envelope::deserialize(&object).map(|envelope| envelope.metadata).unwrap_or_default();
+    let record = serde_json::from_value::<T>(object).map(wrap);
+    identity.decoded(record.map_err(|error| (kind, error)))
+}
+
+impl Identity {
+    fn decoded(self, record: Result<Record, (Kind, serde_json::Error)>) -> Decoded {
+        let key = Key::new(&self.namespace, &self.name);
+        let record = record.map_err(|(kind, error)| DecodeError {
+            kind: kind.watched().kind,
+            key: key.clone(),
+            cause: error.to_string(),
+        });
+        let uid = self.uid.as_deref().and_then(Uid::parse);
+        Decoded { key, uid, resource_version: self.resource_version, record }
+    }
+}
+
+/// Fields of objects that are written as null are absent.
+fn remove_nulls(value: &mut Value) {
+    match value {
+        Value::Object(fields) => {
+            fields.retain(|_, value| !value.is_null());
+            fields.values_mut().for_each(remove_nulls);
+        }
+        Value::Array(items) => items.iter_mut().for_each(remove_nulls),
+        _ => {}
+    }
+}

@@ -1,0 +1,216 @@
+//! EndpointSlices.
+
+use std::net::IpAddr;
+
+use serde::Deserialize;
+
+use super::meta::Meta;
+use super::{Key, Text};
+
+/// The label that names the Service of a slice.
+const SERVICE_NAME: &str = "kubernetes.io/service-name";
+/// Annotations of slices that lead to a gateway of another cluster.
+const GATEWAY_IDENTITY: &str = "mirror.linkerd.io/remote-gateway-identity";
+const GATEWAY_AUTHORITY: &str = "mirror.linkerd.io/remote-svc-fq-name";
+
+/// A part of the endpoints of a Service.
+#[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(from = "Object")]
+pub struct EndpointSlice {
+    /// Its place.
+    pub key: Key,
+    /// Name of the Service, in the same namespace; empty when it belongs to none.
+    pub service: Text,
+    /// What its addresses are.
+    pub family: AddressFamily,
+    /// Name and number of each port; a port without a number is any.
+    pub ports: Box<[(Text, u16)]>,
+    /// The endpoints.
+    pub endpoints: Box<[Endpoint]>,
+    /// Set when all endpoints are a gateway's.
+    pub gateway: Option<Gateway>,
+}
+
+/// What the addresses of a slice are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum AddressFamily {
+    /// IPv4 addresses.
+    V4,
+    /// IPv6 addresses.
+    V6,
+    /// Names: not supported by the mesh.
+    Names,
+}
+
+/// One endpoint of a slice.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Endpoint {
+    /// The address. Kubernetes lists one for each endpoint.
+    pub ip: IpAddr,
+    /// May be sent traffic. Unknown counts as yes.
+    pub ready: bool,
+    /// Still serves, though it may be on its way out.
+    pub serving: bool,
+    /// On its way out.
+    pub terminating: bool,
+    /// The name under which this one is addressed (`web-0.web`).
+    pub hostname: Option<Text>,
+    /// The node it is on.
+    pub node: Option<Text>,
+    /// The zone it is in.
+    pub zone: Option<Text>,
+    /// The zones it is meant for.
+    pub hints: Box<[Text]>,
+    /// What is behind it.
+    pub target: Option<(TargetKind, Key)>,
+}
+
+/// What is behind an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TargetKind {
+    /// A pod.
+    Pod,
+    /// A workload outside the cluster.
+    ExternalWorkload,
+}
+
+/// The gateway of another cluster.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    /// Its identity.
+    pub identity: Text,
+    /// The name of the Service behind it, without a port.
+    pub authority: Option<Text>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Object {
+    metadata: Meta,
+    address_type: String,
+    #[serde(default)]
+    ports: Option<Vec<WrittenPort>>,
+    #[serde(default)]
+    endpoints: Option<Vec<WrittenEndpoint>>,
+}
+
+#[derive(Deserialize)]
+struct WrittenPort {
+    #[serde(default)]
+    name: Option<Text>,
+    #[serde(default)]
+    port: Option<u16>,
+    #[serde(default)]
+    protocol: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WrittenEndpoint {
+    #[serde(default)]
+    addresses: Vec<String>,
+    #[serde(default)]
+    conditions: Option<Conditions>,
+    #[serde(default)]
+    hostname: Option<Text>,
+    #[serde(default)]
+    node_name: Option<Text>,
+    #[serde(default)]
+    zone: Option<Text>,
+    #[serde(default)]
+    hints: Option<Hints>,
+    #[serde(default)]
+    target_ref: Option<TargetRef>,
+}
+
+#[derive(Clone, Copy, Default, Deserialize)]
+struct Conditions {
+    #[serde(default)]
+    ready: Option<bool>,
+    #[serde(default)]
+    serving: Option<bool>,
+    #[serde(default)]
+    terminating: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Hints {
+    #[serde(default)]
+    for_zones: Option<Vec<ForZone>>,
+}
+
+#[derive(Deserialize)]
+struct ForZone {
+    name: Text,
+}
+
+#[derive(Deserialize)]
+struct TargetRef {
+    #[serde(default)]
+    kind: Option<String>,
+    #[serde(default)]
+    name: Text,
+    #[serde(default)]
+    namespace: Option<Text>,
+}
+
+// === impl EndpointSlice ===
+
+impl From<Object> for EndpointSlice {
+    fn from(Object { metadata, address_type, ports, endpoints }: Object) -> Self {
+        let family = match address_type.as_str() {
+            "IPv4" => AddressFamily::V4,
+            "IPv6" => AddressFamily::V6,
+            _ => AddressFamily::Names,
+        };
+        let tcp = |port: &WrittenPort| port.protocol.as_deref().is_none_or(|protocol| protocol == "TCP");
+        let ports = ports.unwrap_or_default().into_iter().filter(tcp);
+        let gateway = metadata.annotation(GATEWAY_IDENTITY).filter(|identity| !identity.is_empty());
+        Self {
+            service: metadata.labels.value(SERVICE_NAME).cloned().unwrap_or_default(),
+            family,
+            ports: ports.map(|port| (port.name.unwrap_or_default(), port.port.unwrap_or(0))).collect(),
+            endpoints: endpoints
+                .unwrap_or_default()
+                .into_iter()
+                .filter_map(|endpoint| endpoint.reduced(&metadata.namespace))
+                .collect(),
+            gateway: gateway.map(|identity| Gateway {
+                identity: identity.clone(),
+                authority: metadata.annotation(GATEWAY_AUTHORITY).cloned(),
+            }),
+            key: metadata.key(),
+        }
+    }
+}
+
+impl WrittenEndpoint {
+    /// None for an endpoint without an address that can be dialled.
+    fn reduced(self, namespace: &Text) -> Option<Endpoint> {
+        let ip = self.addresses.first()?.parse().ok()?;
+        let conditions = self.conditions.unwrap_or_default();
+        let ready = conditions.ready.unwrap_or(true);
+        let target = self.target_ref.and_then(|target| {
+            let kind = match target.kind.as_deref() {
+                Some("Pod") => TargetKind::Pod,
+                Some("ExternalWorkload") => TargetKind::ExternalWorkload,
+                _ => return None,
+            };
+            let namespace = target.namespace.unwrap_or_else(|| namespace.clone());
+            Some((kind, Key { namespace, name: target.name }))
+        });
+        let hints = self.hints.and_then(|hints| hints.for_zones).unwrap_or_default();
+        Some(Endpoint {
+            ip,
+            ready,
+            serving: conditions.serving.unwrap_or(ready),
+            terminating: conditions.terminating.unwrap_or(false),
+            hostname: self.hostname.filter(|name| !name.is_empty()),
+            node: self.node_name,
+            zone: self.zone,
+            hints: hints.into_iter().map(|zone| zone.name).collect(),
+            target,
+        })
+    }
+}

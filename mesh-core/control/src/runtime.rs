@@ -1,0 +1,221 @@
+//! What every component shares: admin port, readiness, metrics, drain on SIGTERM, leases, events, the API's client.
+//!
+//! [`Runtime::start`] brings it up, the component runs until [`Shutdown`] begins, [`Runtime::finish`] ends it.
+
+mod admin;
+pub mod events;
+pub mod lease;
+pub mod log;
+pub mod metrics;
+mod process;
+pub mod readiness;
+pub mod shutdown;
+
+use std::error::Error;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use kube::config::{KubeConfigOptions, Kubeconfig};
+use tokio::net::TcpListener;
+use tokio::sync::OnceCell;
+use tokio::task::JoinHandle;
+
+use crate::args::{CommonArgs, Component, ListenAddr};
+pub use metrics::{Gauge, Registry};
+pub use readiness::{Gate, Readiness};
+pub use shutdown::{DRAIN_LIMIT, Shutdown};
+
+/// How long one call to the API server may take; watches are not calls.
+pub const CALL_LIMIT: Duration = Duration::from_secs(10);
+
+/// The frame around a component.
+pub struct Runtime {
+    /// Namespace of the control plane.
+    pub namespace: String,
+    /// Name of the pod: the holder of leases.
+    pub pod: String,
+    /// Name of the component.
+    pub component: &'static str,
+    /// The metrics of the process.
+    pub registry: Registry,
+    /// What has to be there before requests are taken.
+    pub readiness: Readiness,
+    /// Begins at SIGTERM.
+    pub shutdown: Shutdown,
+    common: CommonArgs,
+    client: OnceCell<kube::Client>,
+    admin: Option<JoinHandle<()>>,
+}
+
+/// Why a component cannot run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RunError {
+    /// An address that cannot be listened on.
+    #[error("cannot listen on {addr}")]
+    Listen {
+        /// The address as given.
+        addr: ListenAddr,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// No way to the API server.
+    #[error("no way to the API server")]
+    Client(#[source] Box<dyn Error + Send + Sync>),
+    /// A part of the system is missing.
+    #[error("{what}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// A server ended by itself.
+    #[error("the server of {what} ended")]
+    Server {
+        /// What it served.
+        what: &'static str,
+        /// Why it ended.
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// An argument that cannot be used.
+    #[error("--{flag}: {problem}")]
+    Argument {
+        /// Name of the flag.
+        flag: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+}
+
+// === impl Runtime ===
+
+impl Runtime {
+    /// Opens the admin port and listens for signals.
+    ///
+    /// # Errors
+    /// When the port is taken, or signals cannot be heard.
+    pub async fn start(component: &Component) -> Result<Self, RunError> {
+        let common = component.common().clone();
+        let registry = Registry::default();
+        process::register(&registry, Timestamp::now());
+        let (readiness, shutdown) = (Readiness::default(), Shutdown::new());
+        let handlers = |source| RunError::System { what: "cannot handle signals", source };
+        shutdown.on_signals().map_err(handlers)?;
+        let mut admin = None;
+        if component.is_server() {
+            let listener = listen(common.admin_addr).await?;
+            tracing::info!(addr = %address(&listener), "admin port open");
+            let serving = admin::serve(listener, registry.clone(), readiness.clone(), shutdown.clone());
+            admin = Some(tokio::spawn(serving));
+        }
+        Ok(Self {
+            namespace: common.controller_namespace.clone(),
+            pod: common.pod_name.clone(),
+            component: component.name(),
+            registry,
+            readiness,
+            shutdown,
+            common,
+            client: OnceCell::new(),
+            admin,
+        })
+    }
+
+    /// The client of the API server, made at the first call. It reads the account's token again when that changes.
+    ///
+    /// # Errors
+    /// When neither a kubeconfig nor the pod's account leads to one.
+    pub async fn client(&self) -> Result<kube::Client, RunError> {
+        self.client.get_or_try_init(|| client(self.common.kubeconfig.as_deref())).await.cloned()
+    }
+
+    /// Runs a server to its end: once that begins, what is in hand has [`DRAIN_LIMIT`] to finish.
+    ///
+    /// # Errors
+    /// When the server ends by itself.
+    pub async fn drained<E>(
+        &self,
+        what: &'static str,
+        serving: impl Future<Output = Result<(), E>>,
+    ) -> Result<(), RunError>
+    where
+        E: Into<Box<dyn Error + Send + Sync>>,
+    {
+        let signaled = self.shutdown.signaled();
+        let limit = async {
+            signaled.await;
+            tokio::time::sleep(DRAIN_LIMIT).await;
+        };
+        tokio::select! {
+            ended = serving => ended.map_err(|source| RunError::Server { what, source: source.into() }),
+            () = limit => {
+                tracing::warn!(what, "what was in hand did not finish in time");
+                Ok(())
+            }
+        }
+    }
+
+    /// Begins the end if nobody has, and waits for the admin port.
+    pub async fn finish(self) {
+        self.shutdown.begin();
+        if let Some(admin) = self.admin {
+            let _ = tokio::time::timeout(DRAIN_LIMIT, admin).await;
+        }
+        tracing::info!(component = self.component, "ended");
+    }
+}
+
+// === impl RunError ===
+
+impl RunError {
+    /// The error with all its causes in a line.
+    pub fn chain(&self) -> String {
+        let mut text = self.to_string();
+        let mut cause = self.source();
+        while let Some(error) = cause {
+            let _ = write!(text, ": {error}");
+            cause = error.source();
+        }
+        text
+    }
+}
+
+/// Listens on the first address that can be had.
+///
+/// # Errors
+/// What the system says of the last one.
+pub async fn listen(addr: ListenAddr) -> Result<TcpListener, RunError> {
+    let mut last = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
+    for candidate in addr.candidates() {
+        match TcpListener::bind(candidate).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(RunError::Listen { addr, source: last })
+}
+
+/// What a listener got, for the log.
+pub fn address(listener: &TcpListener) -> String {
+    listener.local_addr().as_ref().map_or_else(|_| "?".to_owned(), SocketAddr::to_string)
+}
+
+async fn client(kubeconfig: Option<&std::path::Path>) -> Result<kube::Client, RunError> {
+    let mut config = match kubeconfig {
+        Some(path) => {
+            let file = Kubeconfig::read_from(path).map_err(|error| RunError::Client(Box::new(error)))?;
+            let options = KubeConfigOptions::default();
+            kube::Config::from_custom_kubeconfig(file, &options)
+                .await
+                .map_err(|error| RunError::Client(Box::new(error)))?
+        }
+        None => kube::Config::incluster().map_err(|error| RunError::Client(Box::new(error)))?,
+    };
+    config.connect_timeout = Some(Duration::from_secs(5));
+    // A watch may be silent for minutes; single calls are limited by who makes them.
+    config.read_timeout = None;
+    kube::Client::try_from(config).map_err(|error| RunError::Client(Box::new(error)))
+}

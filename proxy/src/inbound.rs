@@ -1,0 +1,503 @@
+//! What comes in for the application: who may, as what, and by which route.
+//!
+//! [`Inbound`] is the inbound half of a worker's handler. It knows nothing of the outbound half; the engine is seen through
+//! [`Control`], and whoever holds both halves gives the endpoints of both one type ([`Engine`]).
+//!
+//! A client that policy refuses never causes a connection to the application: [`Conn`] decides what to do, and every decision that
+//! would dial passes [`Inbound::admit`] first; every request passes `judge`.
+
+mod apps;
+mod conn;
+mod headers;
+mod http;
+mod judge;
+mod ports;
+mod profiles;
+mod refusal;
+mod series;
+mod settings;
+mod transport;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use proxy_net::engine::{
+    Accepted, CloseReport, ConnId, Control, Detected, Direction, Handler, Progress, Step,
+};
+use rustls_pki_types::UnixTime;
+
+pub use apps::App;
+pub use http::{Exchange, Routed};
+pub use settings::Settings;
+
+use crate::access_log::AccessLog;
+use crate::discovery::{Answer, Discovery, Key, Target};
+use crate::identity::{Alpn, Credentials, Id, peer_id};
+use crate::metrics::{Metrics, Resource};
+use crate::model::{InboundPolicy, NameAddr, Profile};
+use conn::{AfterSilence, Plan, Reached, Stage, Way, reason};
+use http::RouteCache;
+use ports::{Port, Ports, Tunnel};
+use series::TlsKey;
+use transport::Counted;
+
+/// A handler that has endpoints of the inbound side among its own.
+pub trait Engine: Handler<Endpoint: From<App>> {}
+
+impl<H: Handler<Endpoint: From<App>>> Engine for H {}
+
+/// What the inbound side asks discovery for. Calls never block; answers come as messages.
+pub trait Lookups {
+    /// The policy of a port, from now on.
+    fn watch_port(&self, port: u16);
+    /// No longer.
+    fn forget_port(&self, port: u16);
+    /// The profile of a name, from now on.
+    fn watch_profile(&self, name: &NameAddr);
+    /// No longer.
+    fn forget_profile(&self, name: &NameAddr);
+}
+
+/// What a call may use besides the inbound side itself.
+pub struct Context<'a, 'c, E: Engine> {
+    /// The engine.
+    pub ctl: &'a mut Control<'c, E>,
+    /// What the worker counts.
+    pub metrics: &'a mut Metrics,
+}
+
+/// The inbound half of a worker.
+pub struct Inbound {
+    settings: Settings,
+    lookups: Box<dyn Lookups>,
+    log: Option<AccessLog>,
+    /// The time of day as the worker's clock tells it.
+    time_of_day: fn() -> std::time::SystemTime,
+    credentials: Option<Arc<Credentials>>,
+    /// Connections that wait for the first certificate.
+    waiting: Vec<ConnId>,
+    ports: Ports,
+    apps: apps::Apps,
+    profiles: profiles::Profiles,
+    /// Requests without a response head.
+    in_flight: usize,
+    swept: Option<Instant>,
+}
+
+/// What is remembered of an accepted connection.
+pub struct Conn {
+    way: Way,
+    /// The application's port, whose policy holds.
+    port: u16,
+    /// The name in a peer's transport header, where it is to be routed on.
+    gateway: Option<NameAddr>,
+    /// What its transport is counted as, once its TLS is known.
+    counted: Option<Counted>,
+    routes: RouteCache,
+    since: Instant,
+}
+
+// === impl Inbound ===
+
+impl Inbound {
+    /// The inbound side of one worker. `time_of_day` is asked for the access log and for certificates of clients.
+    pub fn new(
+        settings: Settings,
+        lookups: Box<dyn Lookups>,
+        log: Option<AccessLog>,
+        time_of_day: fn() -> std::time::SystemTime,
+    ) -> Self {
+        Self {
+            settings,
+            lookups,
+            log,
+            time_of_day,
+            credentials: None,
+            waiting: Vec::new(),
+            ports: Ports::default(),
+            apps: apps::Apps::default(),
+            profiles: profiles::Profiles::default(),
+            in_flight: 0,
+            swept: None,
+        }
+    }
+
+    /// Begins to watch the ports that are known from the start.
+    pub fn start(&mut self, now: Instant) {
+        let pinned: Vec<u16> =
+            self.settings.pinned.as_slice().iter().flat_map(|range| range.low()..=range.high()).collect();
+        for port in pinned {
+            self.open_port(port, now);
+        }
+    }
+
+    /// Takes a generation of the proxy's own identity.
+    pub fn set_credentials<E: Engine>(&mut self, cx: &mut Context<'_, '_, E>, credentials: Arc<Credentials>) {
+        self.credentials = Some(credentials);
+        for id in self.waiting.drain(..) {
+            cx.ctl.resume_conn(id);
+        }
+    }
+
+    /// Takes what discovery says of the policy of a port. Where it says nothing of use, what was in force stays so.
+    pub fn set_answer<E: Engine>(
+        &mut self,
+        cx: &mut Context<'_, '_, E>,
+        number: u16,
+        answer: &Answer<InboundPolicy>,
+    ) {
+        match answer {
+            Answer::Found(policy) => self.set_policy(cx, number, policy),
+            Answer::NotFound => tracing::info!(port = number, "the control plane has no policy for the port"),
+            Answer::Rejected(reason) => {
+                tracing::warn!(port = number, reason, "the policy of the port cannot be looked up");
+            }
+        }
+    }
+
+    /// Takes the policy of a port. Tunnels that it does not let through are closed.
+    pub fn set_policy<E: Engine>(
+        &mut self,
+        cx: &mut Context<'_, '_, E>,
+        number: u16,
+        policy: &Arc<InboundPolicy>,
+    ) {
+        let revoked = self.ports.update(number, policy);
+        let server = server_of(policy, number);
+        for (id, tunnel) in revoked {
+            transport::count_terminated(cx.metrics, server, &tunnel, cx.ctl.now());
+            tracing::info!(client.ip = %tunnel.client, port = number, reason = reason::REVOKED, "connection closed");
+            cx.ctl.close_conn(id, reason::REVOKED);
+        }
+    }
+
+    /// Takes the profile of a name; none where there is none.
+    pub fn set_profile(
+        &mut self,
+        metrics: &mut Metrics,
+        name: &NameAddr,
+        profile: Option<Arc<Profile>>,
+        now: Instant,
+    ) {
+        self.profiles.set(metrics, name, profile, now);
+    }
+
+    /// A connection was accepted.
+    pub fn accepted<E: Engine>(&mut self, cx: &mut Context<'_, '_, E>, accepted: &Accepted) -> (Conn, Step) {
+        let now = cx.ctl.now();
+        let fixed = self.settings.targets.iter().find(|fixed| fixed.listen == accepted.local);
+        let target = fixed.map_or(accepted.original, |fixed| fixed.target);
+        let mut way = Way::new(&self.settings, accepted.peer, target);
+        let port = way.target.port();
+        let policy = self.enter_port(port, now);
+        let plan = way.begin(&self.settings, &policy);
+        let mut conn =
+            Conn { way, port, gateway: None, counted: None, routes: RouteCache::default(), since: now };
+        let step = self.carry_out(cx, accepted.id, &mut conn, plan);
+        (conn, step)
+    }
+
+    /// The last step of a connection has an outcome.
+    pub fn advance<E: Engine>(
+        &mut self,
+        cx: &mut Context<'_, '_, E>,
+        id: ConnId,
+        conn: &mut Conn,
+        progress: &Progress<'_>,
+    ) -> Step {
+        let policy = self.policy(conn.port);
+        transport::count_detection(cx, &policy, conn, progress);
+        if matches!(progress, Progress::FirstOctet)
+            && let Some(port) = self.ports.get(conn.port)
+        {
+            port.remove_tunnel(id);
+        }
+        let time = self.time_of_day;
+        let plan = conn.way.next(&self.settings, &policy, progress, |leaf| client_id(leaf, time));
+        self.carry_out(cx, id, conn, plan)
+    }
+
+    /// An accepted connection is gone.
+    pub fn closed<E: Engine>(
+        &mut self,
+        cx: &mut Context<'_, '_, E>,
+        id: ConnId,
+        mut conn: Conn,
+        report: &CloseReport,
+    ) {
+        let now = cx.ctl.now();
+        self.waiting.retain(|waiting| *waiting != id);
+        let policy = self.policy(conn.port);
+        if let Some(reason) = report.reason {
+            transport::count_error(cx.metrics, &conn.way, reason, now);
+        }
+        let counted = match conn.counted.take() {
+            Some(counted) => counted,
+            None => Counted::open(cx.metrics, &conn.way, server_of(&policy, conn.port)),
+        };
+        counted.close(cx.metrics, report, now);
+        conn.routes.clear();
+        if let Some(port) = self.ports.get(conn.port) {
+            port.leave(id, now);
+        }
+    }
+
+    /// Octets of a tunnel pass. They are counted when the connection ends.
+    pub fn tunneled(&self, _conn: &mut Conn, _direction: Direction, _octets: usize) {}
+
+    /// About once a second.
+    pub fn tick<E: Engine>(&mut self, cx: &mut Context<'_, '_, E>) {
+        let (now, idle) = (cx.ctl.now(), self.settings.idle);
+        for (number, mut port) in self.ports.evict(now, idle) {
+            self.lookups.forget_port(number);
+            port.series.retire();
+            port.series.sweep(cx.metrics, now);
+        }
+        self.apps.evict(cx.ctl, idle);
+        for name in self.profiles.evict(cx.metrics, now, idle) {
+            self.lookups.forget_profile(&name);
+        }
+        let due = self.swept.is_none_or(|swept| now.saturating_duration_since(swept) >= idle);
+        if due {
+            self.swept = Some(now);
+            for port in self.ports.iter_mut() {
+                port.series.sweep(cx.metrics, now);
+            }
+        }
+    }
+
+    /// What is known, for a person to read.
+    #[must_use]
+    pub fn dump<E: Engine>(&self, ctl: &Control<'_, E>) -> serde_json::Value {
+        let ports = self.ports.iter().map(|(number, port)| {
+            serde_json::json!({
+                "port": number,
+                "policy": port.policy.meta.to_string(),
+                "generation": port.generation,
+                "connections": port.users(),
+            })
+        });
+        let apps = self.apps.iter().map(|(addr, id)| {
+            let load = ctl.load(id);
+            serde_json::json!({
+                "addr": addr.to_string(),
+                "ready": load.ready,
+                "requests": load.requests,
+                "connections": load.connections,
+            })
+        });
+        serde_json::json!({
+            "ports": ports.collect::<Vec<_>>(),
+            "application": apps.collect::<Vec<_>>(),
+            "in_flight": self.in_flight,
+            "certificate_generation": self.credentials.as_ref().map(|credentials| credentials.generation()),
+        })
+    }
+
+    /// Turns a plan into a step. Whatever would dial asks policy first.
+    fn carry_out<E: Engine>(
+        &mut self,
+        cx: &mut Context<'_, '_, E>,
+        id: ConnId,
+        conn: &mut Conn,
+        plan: Plan,
+    ) -> Step {
+        match plan {
+            Plan::Step(step) => step,
+            Plan::Terminate => self.terminate(id, conn),
+            Plan::Tunnel if self.admit(cx, id, conn) => {
+                conn.way.stage = Stage::Settled;
+                let endpoint = self.apps.open(cx.ctl, &self.settings, conn.way.target);
+                Step::Tunnel { endpoint, idle: None }
+            }
+            Plan::Tunnel => self.close(cx, conn, reason::UNAUTHORIZED),
+            Plan::ServerFirst(after) => self.server_first(cx, id, conn, after),
+            Plan::Serve(found) => self.serve(cx, conn, found),
+            Plan::Header(header) => self.by_header(cx, id, conn, &header),
+            Plan::Close(reason) => self.close(cx, conn, reason),
+        }
+    }
+
+    fn terminate(&mut self, id: ConnId, conn: &mut Conn) -> Step {
+        let Some(credentials) = &self.credentials else {
+            conn.way.stage = Stage::Certificate;
+            self.waiting.push(id);
+            return Step::Wait { timeout: self.settings.certificate_wait };
+        };
+        conn.way.stage = Stage::Handshake;
+        let alpn = match conn.way.reached {
+            Reached::Direct => Alpn::Transport,
+            Reached::Redirected => Alpn::None,
+        };
+        Step::TerminateTls { config: credentials.server_config(alpn), timeout: self.settings.detect_timeout }
+    }
+
+    /// The client is silent. Where policy lets it in, its server may talk first.
+    fn server_first<E: Engine>(
+        &mut self,
+        cx: &mut Context<'_, '_, E>,
+        id: ConnId,
+        conn: &mut Conn,
+        after: AfterSilence,
+    ) -> Step {
+        if after == AfterSilence::Tls && conn.way.client.ip().is_loopback() {
+            conn.way.tls = conn::Tls::Loopback;
+        }
+        let policy = self.policy(conn.port);
+        if policy.authorize(conn.way.client.ip(), &conn.way.peer).is_none() {
+            // It may still show who it is, or ask for a route that lets it in.
+            let plan = conn.way.keep_waiting(&self.settings, &policy, after);
+            return self.carry_out(cx, id, conn, plan);
+        }
+        self.remember_tunnel(id, conn);
+        conn.way.stage = Stage::ServerFirst(after);
+        let endpoint = self.apps.open(cx.ctl, &self.settings, conn.way.target);
+        Step::TunnelServerFirst { endpoint, idle: None }
+    }
+
+    fn serve<E: Engine>(&mut self, cx: &mut Context<'_, '_, E>, conn: &mut Conn, found: Detected) -> Step {
+        conn.way.stage = Stage::Settled;
+        self.count_open(cx.metrics, conn);
+        match found {
+            Detected::Http2 => Step::ServeHttp2(self.settings.serve.clone()),
+            _ => Step::ServeHttp1(self.settings.serve.clone()),
+        }
+    }
+
+    /// A peer that dialled the proxy's own port says what for.
+    fn by_header<E: Engine>(
+        &mut self,
+        cx: &mut Context<'_, '_, E>,
+        id: ConnId,
+        conn: &mut Conn,
+        header: &proxy_net::transport_header::Header,
+    ) -> Step {
+        use proxy_net::transport_header::Session;
+        transport::count_header(cx, &conn.way, header);
+        match &header.name {
+            None if header.port == self.settings.port => return self.close(cx, conn, reason::LOOP),
+            None => self.move_to_port(id, conn, header.port, cx.ctl.now()),
+            Some(name) => match format!("{}:{}", name.as_ref(), header.port).parse() {
+                Ok(name) => conn.gateway = Some(name),
+                Err(_) => return self.close(cx, conn, reason::GATEWAY_DOMAIN),
+            },
+        }
+        match header.session {
+            Some(Session::Http1) => self.serve(cx, conn, Detected::Http1),
+            Some(Session::Http2) => self.serve(cx, conn, Detected::Http2),
+            // Only HTTP is routed on by name here; octets are the gateway's.
+            None if conn.gateway.is_some() => self.close(cx, conn, reason::GATEWAY_DOMAIN),
+            None => self.carry_out(cx, id, conn, Plan::Tunnel),
+        }
+    }
+
+    /// The connection is for another port than the one it was made to.
+    fn move_to_port(&mut self, id: ConnId, conn: &mut Conn, number: u16, now: Instant) {
+        if let Some(port) = self.ports.get(conn.port) {
+            port.leave(id, now);
+        }
+        self.enter_port(number, now);
+        conn.port = number;
+        conn.way.target.set_port(number);
+        conn.routes = RouteCache::default();
+    }
+
+    /// Asks policy whether the client may have a connection to the application, and counts the answer.
+    fn admit<E: Engine>(&mut self, cx: &mut Context<'_, '_, E>, id: ConnId, conn: &mut Conn) -> bool {
+        self.count_open(cx.metrics, conn);
+        let policy = self.policy(conn.port);
+        let authorization = policy.authorize(conn.way.client.ip(), &conn.way.peer);
+        transport::count_admission(cx, server_of(&policy, conn.port), &conn.way, authorization);
+        if authorization.is_some() {
+            self.remember_tunnel(id, conn);
+        }
+        authorization.is_some()
+    }
+
+    fn remember_tunnel(&mut self, id: ConnId, conn: &Conn) {
+        let tls = TlsKey::new(&conn.way.tls, &conn.way.peer);
+        let (client, target, peer) = (conn.way.client.ip(), conn.way.target, conn.way.peer.clone());
+        if let Some(port) = self.ports.get(conn.port) {
+            port.add_tunnel(id, Tunnel { client, peer, target, tls });
+        }
+    }
+
+    fn close<E: Engine>(
+        &mut self,
+        cx: &mut Context<'_, '_, E>,
+        conn: &mut Conn,
+        reason: &'static str,
+    ) -> Step {
+        conn.way.stage = Stage::Settled;
+        self.count_open(cx.metrics, conn);
+        tracing::info!(client.addr = %conn.way.client, server.addr = %conn.way.target, reason, "connection closed");
+        Step::Close { reason, reset: false }
+    }
+
+    fn count_open(&mut self, metrics: &mut Metrics, conn: &mut Conn) {
+        if conn.counted.is_none() {
+            let policy = self.policy(conn.port);
+            conn.counted = Some(Counted::open(metrics, &conn.way, server_of(&policy, conn.port)));
+        }
+    }
+
+    /// A connection looks at a port from now on; its policy.
+    fn enter_port(&mut self, number: u16, now: Instant) -> Arc<InboundPolicy> {
+        let port = self.open_port(number, now);
+        port.enter();
+        port.policy.clone()
+    }
+
+    fn open_port(&mut self, number: u16, now: Instant) -> &mut Port {
+        let (port, is_new) = self.ports.open(&self.settings, number, now);
+        if is_new {
+            self.lookups.watch_port(number);
+        }
+        port
+    }
+
+    fn policy(&mut self, number: u16) -> Arc<InboundPolicy> {
+        match self.ports.get(number) {
+            Some(port) => port.policy.clone(),
+            None => self.settings.default_policy(number),
+        }
+    }
+}
+
+// === impl Discovery ===
+
+impl Lookups for Discovery {
+    fn watch_port(&self, port: u16) {
+        self.watch(Key::Inbound(port));
+    }
+
+    fn forget_port(&self, port: u16) {
+        self.forget(Key::Inbound(port));
+    }
+
+    fn watch_profile(&self, name: &NameAddr) {
+        self.watch(Key::Profile(Target::Name(name.clone())));
+    }
+
+    fn forget_profile(&self, name: &NameAddr) {
+        self.forget(Key::Profile(Target::Name(name.clone())));
+    }
+}
+
+// === helpers ===
+
+/// The server policy of a port as metrics name it.
+fn server_of(policy: &InboundPolicy, port: u16) -> Resource<'_> {
+    Resource { port: Some(port), ..Resource::from(&policy.meta) }
+}
+
+fn client_id(leaf: &[u8], time: fn() -> std::time::SystemTime) -> Option<Id> {
+    let since = time().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+    match peer_id(leaf, UnixTime::since_unix_epoch(since)) {
+        Ok(id) => Some(id),
+        Err(error) => {
+            tracing::info!(%error, "client certificate cannot be used");
+            None
+        }
+    }
+}

@@ -1,0 +1,224 @@
+//! What the inbound side was configured with, in the form in which it is used.
+
+use std::collections::HashSet;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use mesh_core::port::PortRanges;
+use proxy_net::backoff::Backoff;
+use proxy_net::engine::{EndpointSpec, H2Server, Prefaces, ServeHttp};
+use proxy_net::h2::connection::Config as H2Config;
+
+use crate::config::{self, Config, DefaultPolicy, Suffixes};
+use crate::model::inbound::{DefaultAllow, InboundPolicy, Protocol};
+
+/// How long an authorized client may be silent before the application is dialled to see whether it talks first.
+const SILENCE: Duration = Duration::from_millis(100);
+
+/// What the inbound side goes by. Shared by nobody: one a worker.
+#[derive(Debug)]
+pub struct Settings {
+    /// The port where redirected connections arrive; who dials it itself speaks a transport header.
+    pub(crate) port: u16,
+    /// Addresses of the pod; empty is any.
+    pub(crate) allowed_ips: HashSet<IpAddr>,
+    /// Where connections on listeners of fixed targets go, by the listener's address.
+    pub(crate) targets: Vec<config::InboundTarget>,
+    /// The name that clients of the mesh ask for in TLS.
+    pub(crate) server_name: String,
+    /// How long connections wait for the first certificate.
+    pub(crate) certificate_wait: Duration,
+    /// How long a client's first octets may take.
+    pub(crate) detect_timeout: Duration,
+    /// How long a silent client is waited for before its server may talk.
+    pub(crate) silence: Duration,
+    /// Networks whose connections begin with a PROXY header.
+    pub(crate) proxy_protocol: Vec<IpNet>,
+    /// Networks whose `forwarded` and `x-forwarded-for` are believed.
+    pub(crate) forwarders: Vec<IpNet>,
+    /// Ports whose policy is watched from the start.
+    pub(crate) pinned: PortRanges,
+    /// How HTTP is served.
+    pub(crate) serve: ServeHttp,
+    /// Requests without a response head at a time.
+    pub(crate) max_in_flight: usize,
+    /// How long what was looked up is kept unused.
+    pub(crate) idle: Duration,
+    /// Names that are served as a gateway.
+    pub(crate) gateway: Suffixes,
+    /// Names whose profiles are looked up.
+    pub(crate) profiles: Suffixes,
+    /// Whether metrics name the authority.
+    pub(crate) authority_labels: bool,
+    opaque_ports: PortRanges,
+    ordinary: Arc<InboundPolicy>,
+    opaque: Arc<InboundPolicy>,
+    app: App,
+}
+
+/// How the application is connected to.
+#[derive(Debug)]
+struct App {
+    connect_timeout: Duration,
+    backoff: Backoff,
+    keep_alive: Option<Duration>,
+    user_timeout: Option<Duration>,
+    h2: H2Config,
+    pool: config::Http1Pool,
+}
+
+// === impl Settings ===
+
+impl Settings {
+    /// The settings of this configuration.
+    #[must_use]
+    pub fn new(config: &Config) -> Self {
+        let inbound = &config.inbound;
+        let cluster = &config.cluster_networks;
+        let default = |protocol| Arc::new(default_policy(inbound.default_policy, cluster, protocol));
+        Self {
+            port: inbound.listen.addrs.first().map_or(4143, SocketAddr::port),
+            allowed_ips: inbound.allowed_ips.clone(),
+            targets: inbound.targets.clone(),
+            server_name: config.identity.server_name.clone(),
+            certificate_wait: config.identity.initial_timeout,
+            detect_timeout: inbound.detect_timeout,
+            silence: SILENCE,
+            proxy_protocol: inbound.proxy_protocol.clone(),
+            forwarders: inbound.trusted_forwarders.clone(),
+            pinned: inbound.ports.clone(),
+            serve: ServeHttp { h2: h2_server(&inbound.server) },
+            max_in_flight: inbound.max_in_flight,
+            idle: inbound.discovery_idle,
+            gateway: inbound.gateway.clone(),
+            profiles: config.destination.profile_suffixes.clone(),
+            authority_labels: inbound.authority_labels,
+            opaque_ports: inbound.opaque_ports.clone(),
+            ordinary: default(Protocol::detect(inbound.detect_timeout)),
+            opaque: default(Protocol::Opaque),
+            app: App {
+                connect_timeout: inbound.connect_timeout,
+                backoff: inbound.backoff,
+                keep_alive: inbound.connect.keep_alive,
+                user_timeout: inbound.connect.user_timeout,
+                h2: h2_client(inbound.client),
+                pool: inbound.pool,
+            },
+        }
+    }
+
+    /// Those of a test: a pod at 10.0.0.2, that is `web.ns`, with the default policy `all-unauthenticated`.
+    #[cfg(test)]
+    pub(crate) fn of_test() -> Self {
+        let allow = |protocol| {
+            Arc::new(InboundPolicy::new_default(
+                "all-unauthenticated",
+                DefaultAllow::Everybody,
+                &[],
+                protocol,
+            ))
+        };
+        Self {
+            port: 4143,
+            allowed_ips: HashSet::new(),
+            targets: Vec::new(),
+            server_name: "web.ns".to_owned(),
+            certificate_wait: Duration::from_secs(3),
+            detect_timeout: Duration::from_secs(10),
+            silence: SILENCE,
+            proxy_protocol: Vec::new(),
+            forwarders: Vec::new(),
+            pinned: PortRanges::default(),
+            serve: ServeHttp { h2: H2Server { config: H2Config::default(), keep_alive: None } },
+            max_in_flight: 1000,
+            idle: Duration::from_secs(90),
+            gateway: Suffixes::default(),
+            profiles: Suffixes::default(),
+            authority_labels: false,
+            opaque_ports: PortRanges::default(),
+            ordinary: allow(Protocol::detect(Duration::from_secs(10))),
+            opaque: allow(Protocol::Opaque),
+            app: App {
+                connect_timeout: Duration::from_millis(300),
+                backoff: Backoff::default(),
+                keep_alive: None,
+                user_timeout: None,
+                h2: H2Config::default(),
+                pool: config::Http1Pool { max_idle: 100, idle_timeout: Duration::from_secs(3) },
+            },
+        }
+    }
+
+    /// What holds for a port until its policy is known.
+    pub(crate) fn default_policy(&self, port: u16) -> Arc<InboundPolicy> {
+        if self.opaque_ports.contains(port) { self.opaque.clone() } else { self.ordinary.clone() }
+    }
+
+    /// The application at this address.
+    pub(crate) fn app(&self, addr: SocketAddr) -> EndpointSpec {
+        EndpointSpec {
+            addr,
+            tls: None,
+            preface: Prefaces::default(),
+            connect_timeout: self.app.connect_timeout,
+            backoff: self.app.backoff,
+            keep_alive: self.app.keep_alive,
+            user_timeout: self.app.user_timeout,
+            h2: self.app.h2,
+            h2_keep_alive: None,
+            http1_idle: self.app.pool.idle_timeout,
+            http1_max_idle: self.app.pool.max_idle,
+            eager: None,
+        }
+    }
+}
+
+// === helpers ===
+
+fn default_policy(policy: DefaultPolicy, cluster: &[IpNet], protocol: Protocol) -> InboundPolicy {
+    let (name, allow, networks) = match policy {
+        DefaultPolicy::Deny => ("deny", DefaultAllow::Nobody, &[][..]),
+        DefaultPolicy::AllAuthenticated => ("all-authenticated", DefaultAllow::Authenticated, &[][..]),
+        DefaultPolicy::AllUnauthenticated => ("all-unauthenticated", DefaultAllow::Everybody, &[][..]),
+        DefaultPolicy::ClusterAuthenticated => {
+            ("cluster-authenticated", DefaultAllow::Authenticated, cluster)
+        }
+        DefaultPolicy::ClusterUnauthenticated => {
+            ("cluster-unauthenticated", DefaultAllow::Everybody, cluster)
+        }
+        DefaultPolicy::Audit => ("audit", DefaultAllow::Audited, &[][..]),
+    };
+    InboundPolicy::new_default(name, allow, networks, protocol)
+}
+
+fn h2_server(server: &config::Http2Server) -> H2Server {
+    let mut config = H2Config::default();
+    let settings = &mut config.settings;
+    if let Some(streams) = server.max_concurrent_streams {
+        settings.max_concurrent_streams = streams;
+    }
+    if let Some(size) = server.max_frame_size {
+        settings.max_frame_size = size;
+    }
+    if let Some(size) = server.max_header_list_size {
+        config.headers.list_size = size as usize;
+    }
+    if let Some((stream, connection)) = server.windows {
+        settings.initial_window_size = stream;
+        config.connection_window = connection.max(65_535);
+    }
+    if let Some(resets) = server.max_pending_accept_reset_streams {
+        config.floods.resets = resets;
+    }
+    let keep_alive = server.keep_alive.map(|pings| (pings.interval, pings.timeout));
+    H2Server { config, keep_alive }
+}
+
+fn h2_client(client: config::Http2Client) -> H2Config {
+    let mut config = H2Config::default();
+    config.settings.initial_window_size = client.stream_window;
+    config.connection_window = client.connection_window.max(65_535);
+    config
+}

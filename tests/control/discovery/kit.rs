@@ -1,0 +1,272 @@
+//! A control plane in this process, a cluster to feed it, and clients.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use linkerd2_proxy_api::destination::destination_client::DestinationClient;
+use linkerd2_proxy_api::destination::{DestinationProfile, GetDestination, Update, WeightedAddr, update};
+use mesh_control::config::Config;
+use mesh_control::destination::server::Destination;
+use mesh_control::grpc::{Limits, serve};
+use mesh_control::index::shared::Shared;
+use mesh_control::source::files;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tonic::transport::Channel;
+use tonic::{Code, Streaming};
+
+/// How long anything may take that should happen at once.
+pub(crate) const SOON: Duration = Duration::from_secs(5);
+/// How long nothing is waited for.
+pub(crate) const QUIET: Duration = Duration::from_millis(200);
+
+/// A control plane fed from a directory.
+pub(crate) struct World {
+    pub(crate) index: Shared,
+    pub(crate) address: SocketAddr,
+    pub(crate) shutdown: watch::Sender<bool>,
+    folder: TempDir,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl World {
+    /// A control plane that knows these objects.
+    pub(crate) async fn with(objects: &[Value]) -> Self {
+        Self::configured(Config::default(), objects).await
+    }
+
+    /// As [`World::with`], with other settings.
+    pub(crate) async fn configured(config: Config, objects: &[Value]) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let index = Shared::new(Arc::new(config));
+        let (shutdown, down) = watch::channel(false);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let methods = Arc::new(Destination::new(index.clone()));
+        let mut ready = index.ready();
+        let mut world = Self { index: index.clone(), address, shutdown, folder, tasks: Vec::new() };
+        for object in objects {
+            world.apply(object);
+        }
+        let path = world.folder.path().to_owned();
+        let sink = Arc::new(index.clone());
+        world.tasks = vec![
+            tokio::spawn(async move {
+                files::run(path, sink).await.unwrap();
+            }),
+            tokio::spawn(index.settle()),
+            tokio::spawn(serve(listener, methods, Limits::default(), down)),
+        ];
+        tokio::time::timeout(SOON, ready.wait_for(|ready| *ready)).await.unwrap().unwrap();
+        world
+    }
+
+    /// Creates or replaces an object.
+    pub(crate) fn apply(&self, object: &Value) {
+        // Written aside and renamed, so that half an object is never read.
+        let path = self.path(object);
+        let aside = path.with_extension("new");
+        std::fs::write(&aside, serde_json::to_vec(object).unwrap()).unwrap();
+        std::fs::rename(aside, path).unwrap();
+    }
+
+    /// Deletes an object.
+    pub(crate) fn delete(&self, object: &Value) {
+        std::fs::remove_file(self.path(object)).unwrap();
+    }
+
+    fn path(&self, object: &Value) -> PathBuf {
+        let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or("none");
+        let name = [text("/kind"), text("/metadata/namespace"), text("/metadata/name")].join("_");
+        self.folder.path().join(format!("{name}.json"))
+    }
+
+    /// A client on a connection of its own.
+    pub(crate) async fn client(&self) -> DestinationClient<Channel> {
+        let channel = Channel::from_shared(format!("http://{}", self.address)).unwrap();
+        DestinationClient::new(channel.connect().await.unwrap())
+    }
+
+    /// A stream of addresses for a client of namespace `client`.
+    pub(crate) async fn get(&self, path: &str) -> Endpoints {
+        self.get_as(path, r#"{"ns":"client"}"#).await.unwrap()
+    }
+
+    /// As [`World::get`], with a token.
+    pub(crate) async fn get_as(&self, path: &str, token: &str) -> Result<Endpoints, tonic::Status> {
+        let request = destination(path, token);
+        let stream = self.client().await.get(request).await?.into_inner();
+        Ok(Endpoints { stream, known: Vec::new() })
+    }
+
+    /// A stream of profiles for a client of namespace `client`.
+    pub(crate) async fn profile(&self, path: &str) -> Profiles {
+        self.profile_as(path, r#"{"ns":"client"}"#).await.unwrap()
+    }
+
+    /// As [`World::profile`], with a token.
+    pub(crate) async fn profile_as(&self, path: &str, token: &str) -> Result<Profiles, tonic::Status> {
+        let request = destination(path, token);
+        Ok(Profiles { stream: self.client().await.get_profile(request).await?.into_inner() })
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// A request.
+pub(crate) fn destination(path: &str, token: &str) -> GetDestination {
+    GetDestination { path: path.into(), context_token: token.into(), ..GetDestination::default() }
+}
+
+/// A stream of addresses, with what a proxy would make of it.
+pub(crate) struct Endpoints {
+    pub(crate) stream: Streaming<Update>,
+    known: Vec<WeightedAddr>,
+}
+
+impl Endpoints {
+    /// The next message.
+    pub(crate) async fn next(&mut self) -> update::Update {
+        let message =
+            tokio::time::timeout(SOON, self.stream.message()).await.expect("no message came").unwrap();
+        let update = message.expect("the stream ended").update.unwrap();
+        self.take(&update);
+        update
+    }
+
+    /// How the stream ends.
+    pub(crate) async fn ending(&mut self) -> Code {
+        loop {
+            match tokio::time::timeout(SOON, self.stream.message()).await.expect("the stream goes on") {
+                Ok(Some(_)) => {}
+                Ok(None) => return Code::Ok,
+                Err(status) => return status.code(),
+            }
+        }
+    }
+
+    /// Nothing comes.
+    pub(crate) async fn silent(&mut self) {
+        let message = tokio::time::timeout(QUIET, self.stream.message()).await;
+        assert!(message.is_err(), "unexpected: {message:?}");
+    }
+
+    /// Takes messages until the addresses are these, in order.
+    #[track_caller]
+    pub(crate) fn become_(&mut self, addresses: &[&str]) -> impl Future<Output = ()> {
+        let wanted: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+        async move {
+            let deadline = tokio::time::Instant::now() + SOON;
+            loop {
+                let now = self.addresses();
+                if now == wanted {
+                    return;
+                }
+                let message = tokio::time::timeout_at(deadline, self.stream.message()).await;
+                let Ok(message) = message else { panic!("{now:?} instead of {wanted:?}") };
+                let update = message.unwrap().expect("the stream ended").update.unwrap();
+                self.take(&update);
+            }
+        }
+    }
+
+    /// What is known now.
+    pub(crate) fn addresses(&self) -> Vec<String> {
+        let mut addresses: Vec<String> = self.known.iter().map(address).collect();
+        addresses.sort();
+        addresses
+    }
+
+    /// The address as it was told last.
+    #[track_caller]
+    pub(crate) fn one(&self, wanted: &str) -> &WeightedAddr {
+        self.known.iter().find(|it| address(it) == wanted).expect("no such address")
+    }
+
+    fn take(&mut self, update: &update::Update) {
+        match update {
+            update::Update::Add(set) => {
+                for added in &set.addrs {
+                    self.known.retain(|known| known.addr != added.addr);
+                    self.known.push(added.clone());
+                }
+            }
+            update::Update::Remove(set) => {
+                self.known.retain(|known| !set.addrs.iter().any(|gone| Some(gone) == known.addr.as_ref()));
+            }
+            update::Update::NoEndpoints(_) => self.known.clear(),
+        }
+    }
+}
+
+/// A stream of profiles.
+pub(crate) struct Profiles {
+    pub(crate) stream: Streaming<DestinationProfile>,
+}
+
+impl Profiles {
+    /// The next profile.
+    pub(crate) async fn next(&mut self) -> DestinationProfile {
+        let message =
+            tokio::time::timeout(SOON, self.stream.message()).await.expect("no message came").unwrap();
+        message.expect("the stream ended")
+    }
+
+    /// Nothing comes.
+    pub(crate) async fn silent(&mut self) {
+        let message = tokio::time::timeout(QUIET, self.stream.message()).await;
+        assert!(message.is_err(), "unexpected: {message:?}");
+    }
+}
+
+fn address(address: &WeightedAddr) -> String {
+    SocketAddr::try_from(address.addr.unwrap()).unwrap().to_string()
+}
+
+/// A Service of namespace `shop` with port 80 named `http`.
+pub(crate) fn service(name: &str, ip: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": "shop"},
+        "spec": {"clusterIP": ip, "ports": [{"name": "http", "port": 80, "targetPort": 8080}],
+            "selector": {"app": name}},
+    })
+}
+
+/// A meshed pod of namespace `shop` that runs.
+pub(crate) fn pod(name: &str, ip: &str) -> Value {
+    json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": name, "namespace": "shop",
+            "labels": {"app": "web", "linkerd.io/control-plane-ns": "linkerd", "pod-template-hash": "abc"}},
+        "spec": {"serviceAccountName": "web", "nodeName": "node-1", "containers": [
+            {"name": "web", "image": "web", "ports": [{"name": "http", "containerPort": 8080}]},
+            {"name": "linkerd-proxy", "image": "proxy",
+                "env": [{"name": "LINKERD2_PROXY_INBOUND_LISTEN_ADDR", "value": "0.0.0.0:4143"}]}]},
+        "status": {"phase": "Running", "podIP": ip, "podIPs": [{"ip": ip}], "hostIP": "172.20.0.1",
+            "conditions": [{"type": "Ready", "status": "True"}]},
+    })
+}
+
+/// A slice of a Service of namespace `shop`: pods by name and address, all ready.
+pub(crate) fn slice(name: &str, service: &str, pods: &[(&str, &str)]) -> Value {
+    let endpoint = |(pod, ip): &(&str, &str)| {
+        json!({"addresses": [ip], "conditions": {"ready": true}, "nodeName": "node-1",
+            "targetRef": {"kind": "Pod", "name": pod, "namespace": "shop"}})
+    };
+    json!({
+        "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
+        "metadata": {"name": name, "namespace": "shop", "labels": {"kubernetes.io/service-name": service}},
+        "addressType": "IPv4",
+        "ports": [{"name": "http", "port": 8080, "protocol": "TCP"}],
+        "endpoints": pods.iter().map(endpoint).collect::<Vec<_>>(),
+    })
+}

@@ -1,0 +1,145 @@
+//! GetProfile: what a proxy should know of a target.
+
+use linkerd2_proxy_api::meta::metadata;
+use serde_json::{Value, json};
+use tonic::Code;
+
+use crate::kit::{World, pod, service, slice};
+
+fn service_profile(namespace: &str, route: &str) -> Value {
+    json!({
+        "apiVersion": "linkerd.io/v1alpha2", "kind": "ServiceProfile",
+        "metadata": {"name": "web.shop.svc.cluster.local", "namespace": namespace},
+        "spec": {"routes": [{"name": route, "isRetryable": true, "timeout": "250ms",
+            "condition": {"method": "GET", "pathRegex": "/books/.*"},
+            "responseClasses": [{"condition": {"status": {"min": 500, "max": 599}}, "isFailure": true}]}],
+            "retryBudget": {"retryRatio": 0.5, "minRetriesPerSecond": 3, "ttl": "5s"}},
+    })
+}
+
+#[tokio::test]
+async fn a_cluster_address_has_the_profile_of_its_service() {
+    let world = World::with(&[service("web", "10.0.0.1")]).await;
+    for path in ["10.0.0.1:80", "web.shop.svc.cluster.local:80"] {
+        let profile = world.profile(path).await.next().await;
+        assert_eq!(profile.fully_qualified_name, "web.shop.svc.cluster.local");
+        let budget = profile.retry_budget.unwrap();
+        assert_eq!((budget.retry_ratio, budget.min_retries_per_second), (0.2, 10));
+        let Some(metadata::Kind::Resource(parent)) = profile.parent_ref.unwrap().kind else {
+            panic!("no parent")
+        };
+        assert_eq!(
+            (&*parent.kind, &*parent.name, &*parent.namespace, parent.port),
+            ("Service", "web", "shop", 80)
+        );
+        assert!(profile.profile_ref.is_none() && profile.endpoint.is_none() && !profile.opaque_protocol);
+    }
+}
+
+#[tokio::test]
+async fn the_clients_own_profile_counts_alone_and_comes_and_goes_live() {
+    let world = World::with(&[service("web", "10.0.0.1"), service_profile("shop", "of the service")]).await;
+    let mut stream = world.profile("10.0.0.1:80").await;
+    let mut other = world.profile_as("10.0.0.1:80", r#"{"ns":"other"}"#).await.unwrap();
+    let first = stream.next().await;
+    assert_eq!(first.routes[0].metrics_labels["route"], "of the service");
+    assert!(first.routes[0].is_retryable && first.routes[0].response_classes[0].is_failure);
+    assert_eq!(first.retry_budget.unwrap().min_retries_per_second, 3);
+    assert_eq!(other.next().await, first);
+
+    world.apply(&service_profile("client", "of the client"));
+    assert_eq!(stream.next().await.routes[0].metrics_labels["route"], "of the client");
+    other.silent().await;
+    world.delete(&service_profile("client", "of the client"));
+    assert_eq!(stream.next().await, first);
+    world.delete(&service_profile("shop", ""));
+    assert!(stream.next().await.routes.is_empty() && other.next().await.routes.is_empty());
+}
+
+#[tokio::test]
+async fn an_undefined_port_has_an_empty_profile() {
+    let world = World::with(&[service("web", "10.0.0.1")]).await;
+    assert_eq!(world.profile("10.0.0.1:81").await.next().await, Default::default());
+}
+
+#[tokio::test]
+async fn an_address_is_a_pod_from_the_moment_one_has_it() {
+    let world = World::with(&[]).await;
+    let mut stream = world.profile("10.1.0.1:8080").await;
+    let unknown = stream.next().await;
+    assert!(unknown.endpoint.unwrap().tls_identity.is_none() && unknown.fully_qualified_name.is_empty());
+    world.apply(&pod("web-0", "10.1.0.1"));
+    let endpoint = stream.next().await.endpoint.unwrap();
+    assert!(endpoint.tls_identity.is_some());
+    assert_eq!(endpoint.metric_labels["namespace"], "shop");
+    world.apply(&json!({
+        "apiVersion": "policy.linkerd.io/v1beta3", "kind": "Server", "metadata": {"name": "s", "namespace": "shop"},
+        "spec": {"podSelector": {"matchLabels": {"app": "web"}}, "port": "http", "proxyProtocol": "opaque"},
+    }));
+    assert!(stream.next().await.opaque_protocol);
+    world.delete(&pod("web-0", ""));
+    assert!(stream.next().await.endpoint.unwrap().tls_identity.is_none());
+}
+
+#[tokio::test]
+async fn a_port_of_the_node_is_the_pods_with_the_nodes_address() {
+    let mut on_host = pod("web-0", "10.1.0.1");
+    on_host["spec"]["containers"][0]["ports"] = json!([{"containerPort": 5432, "hostPort": 15432}]);
+    let world = World::with(&[on_host]).await;
+    let profile = world.profile("172.20.0.1:15432").await.next().await;
+    assert!(profile.opaque_protocol, "5432 is opaque by default, whatever the node's port is");
+    let endpoint = profile.endpoint.unwrap();
+    assert_eq!(
+        std::net::SocketAddr::try_from(endpoint.addr.unwrap()).unwrap().to_string(),
+        "172.20.0.1:15432"
+    );
+    assert_eq!(endpoint.metric_labels["pod"], "web-0");
+}
+
+#[tokio::test]
+async fn two_services_with_one_address_are_refused_in_few_words() {
+    let world = World::with(&[service("web", "10.0.0.1"), service("other", "10.0.0.1")]).await;
+    let Err(status) = world.profile_as("10.0.0.1:80", "").await else { panic!("answered") };
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert!(status.message().contains("shop/web") && status.message().len() < 200, "{}", status.message());
+}
+
+#[tokio::test]
+async fn an_instance_is_found_by_its_name() {
+    let mut endpoints = slice("web-a", "web", &[("web-0", "10.1.0.1")]);
+    endpoints["endpoints"][0]["hostname"] = json!("web-0");
+    let mut headless = service("web", "None");
+    headless["spec"]["clusterIP"] = json!("None");
+    let world = World::with(&[headless, pod("web-0", "10.1.0.1"), endpoints]).await;
+    let profile = world.profile("web-0.web.shop.svc.cluster.local:80").await.next().await;
+    assert_eq!(profile.endpoint.unwrap().metric_labels["pod"], "web-0");
+    let Err(status) = world.profile_as("web-9.web.shop.svc.cluster.local:80", "").await else {
+        panic!("answered")
+    };
+    assert_eq!(status.code(), Code::NotFound);
+    let mut stream = world.get("web-0.web.shop.svc.cluster.local:80").await;
+    stream.become_(&["10.1.0.1:8080"]).await;
+}
+
+#[tokio::test]
+async fn a_split_becomes_overrides_and_its_removal_ends_them() {
+    let split = |service: &str| {
+        json!({"apiVersion": "split.smi-spec.io/v1alpha1", "kind": "TrafficSplit",
+            "metadata": {"name": "split", "namespace": "shop"},
+            "spec": {"service": service, "backends": [
+                {"service": "web-blue", "weight": "900m"}, {"service": "web-green", "weight": "100m"}]}})
+    };
+    let world = World::with(&[service("web", "10.0.0.1"), service("api", "10.0.0.2"), split("web")]).await;
+    let mut web = world.profile("10.0.0.1:80").await;
+    let mut api = world.profile("10.0.0.2:80").await;
+    let overrides = web.next().await.dst_overrides;
+    assert_eq!(overrides[0].authority, "web-blue.shop.svc.cluster.local:80");
+    assert_eq!((overrides[0].weight, overrides[1].weight), (9000, 1000));
+    assert!(api.next().await.dst_overrides.is_empty());
+    // Flaw it answers: a split that was given another Service went on splitting the first.
+    world.apply(&split("api"));
+    assert!(web.next().await.dst_overrides.is_empty());
+    assert_eq!(api.next().await.dst_overrides.len(), 2);
+    world.delete(&split(""));
+    assert!(api.next().await.dst_overrides.is_empty());
+}

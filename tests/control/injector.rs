@@ -1,0 +1,191 @@
+//! Injection as the API server asks for it.
+
+use serde_json::{Value, json};
+
+use crate::kit::{ADDRESS, Lab, Mount, NAMESPACE, Process, eventually, free_port, lab};
+
+/// The component with its mounts, behind its Service.
+pub(crate) struct Injector {
+    pub(crate) process: Process,
+    pub(crate) port: u16,
+    pub(crate) _config: Mount,
+    pub(crate) _anchors: Mount,
+}
+
+impl Injector {
+    /// Starts one that nobody is led to yet.
+    pub(crate) fn start(lab: &Lab, pod: &str) -> Self {
+        let values = lab.live(NAMESPACE, "configmap", "linkerd-config")["data"]["values"].clone();
+        let config = Mount::new(&[("values", values.as_str().unwrap())]);
+        let anchors = Mount::new(&[("ca-bundle.crt", &lab.identity.bundle().to_pem())]);
+        let port = free_port();
+        let args = [
+            format!("--webhook-addr={ADDRESS}:{port}"),
+            format!("--config-dir={}", config.path().display()),
+            format!("--trust-roots={}", anchors.path().join("ca-bundle.crt").display()),
+            "--tls-secret=linkerd-proxy-injector-tls".to_owned(),
+            "--issue-tls=true".to_owned(),
+            "--webhook-config=linkerd-proxy-injector-webhook-config".to_owned(),
+            "--fill-ca-bundle=true".to_owned(),
+        ];
+        let process = Process::start_as(lab, "proxy-injector", "linkerd-proxy-injector", pod, &args);
+        Self { process, port, _config: config, _anchors: anchors }
+    }
+
+    pub(crate) fn ready(mut self) -> Self {
+        self.process = self.process.ready();
+        self
+    }
+}
+
+/// The one that all tests share, led to by its Service. Tests of it must not make it worse.
+pub(crate) fn injector(lab: &Lab) -> &'static Injector {
+    use std::sync::OnceLock;
+    static INJECTOR: OnceLock<Injector> = OnceLock::new();
+    INJECTOR.get_or_init(|| {
+        let injector = Injector::start(lab, "linkerd-proxy-injector-0").ready();
+        lab.serve("linkerd-proxy-injector", injector.port);
+        // The API server hears of the endpoints in its own time.
+        let probe = lab.namespace("probe");
+        lab.kubectl(&["annotate", "namespace", &probe, "config.linkerd.io/opaque-ports=1"]);
+        eventually("the API server to reach the webhook", || {
+            let args =
+                ["create", "service", "clusterip", "a", "--tcp=1", "--dry-run=server", "-o", "json", "-n"];
+            let text = lab.kubectl(&[&args[..], &[&probe]].concat());
+            text.contains("opaque-ports").then_some(())
+        });
+        injector
+    })
+}
+
+fn pod(name: &str, namespace: &str, annotations: &Value, spec: &Value) -> Value {
+    let mut pod = json!({"apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": name, "namespace": namespace, "annotations": annotations},
+        "spec": {"containers": [{"name": "app", "image": "app", "ports": [{"containerPort": 8080}]}]}});
+    for (key, value) in spec.as_object().unwrap() {
+        pod["spec"][key] = value.clone();
+    }
+    pod
+}
+
+fn has_proxy(pod: &Value) -> bool {
+    let init = pod["spec"]["initContainers"].as_array();
+    init.is_some_and(|init| {
+        init.iter().any(|it| it["name"] == "linkerd-proxy" && it["restartPolicy"] == "Always")
+    })
+}
+
+#[test]
+fn pods_of_an_annotated_namespace_get_the_proxy_and_their_owner_is_told() {
+    let lab = lab();
+    injector(lab);
+    let namespace = lab.namespace("inject");
+    lab.kubectl(&[
+        "annotate",
+        "namespace",
+        &namespace,
+        "linkerd.io/inject=enabled",
+        "config.linkerd.io/proxy-uid=7777",
+        "config.linkerd.io/opaque-ports=5000",
+    ]);
+    let deployment = json!({"apiVersion": "apps/v1", "kind": "Deployment",
+        "metadata": {"name": "web", "namespace": namespace},
+        "spec": {"replicas": 2, "selector": {"matchLabels": {"app": "web"}},
+            "template": {"metadata": {"labels": {"app": "web"}},
+                "spec": {"containers": [{"name": "app", "image": "app", "ports": [{"containerPort": 8080}]}]}}}});
+    lab.apply(&deployment.to_string());
+    let pods = eventually("two pods", || {
+        let text = lab.kubectl(&["get", "pods", "--namespace", &namespace, "-o", "json"]);
+        let list: Value = serde_json::from_str(&text).unwrap();
+        (list["items"].as_array().unwrap().len() == 2).then(|| list["items"].as_array().unwrap().clone())
+    });
+    for pod in &pods {
+        assert!(has_proxy(pod), "{pod}");
+        let labels = &pod["metadata"]["labels"];
+        assert_eq!(labels["linkerd.io/proxy-deployment"], "web");
+        assert_eq!(labels["linkerd.io/control-plane-ns"], NAMESPACE);
+        assert_eq!(labels["linkerd.io/workload-ns"], namespace);
+        let annotations = &pod["metadata"]["annotations"];
+        assert!(
+            annotations["linkerd.io/created-by"].as_str().unwrap().starts_with("linkerd/proxy-injector ")
+        );
+        assert_eq!(annotations["config.linkerd.io/opaque-ports"], "5000");
+        assert!(annotations["linkerd.io/trust-root-sha256"].as_str().unwrap().len() == 64);
+        let init = pod["spec"]["initContainers"].as_array().unwrap();
+        let proxy = init.iter().find(|it| it["name"] == "linkerd-proxy").unwrap();
+        assert_eq!(proxy["securityContext"]["runAsUser"], 7777);
+    }
+    eventually("the event", || {
+        lab.event_reasons(&namespace, "web").contains(&"Injected".to_owned()).then_some(())
+    });
+}
+
+#[test]
+fn opt_outs_are_kept_and_told() {
+    let lab = lab();
+    let injector = injector(lab);
+    let namespace = lab.namespace("optout");
+    lab.kubectl(&["annotate", "namespace", &namespace, "linkerd.io/inject=enabled"]);
+    for (name, annotations, spec) in [
+        ("off", json!({"linkerd.io/inject": "disabled"}), json!({})),
+        ("host", json!({}), json!({"hostNetwork": true})),
+        ("typo", json!({"linkerd.io/inject": "yes"}), json!({})),
+    ] {
+        lab.apply(&pod(name, &namespace, &annotations, &spec).to_string());
+        let live = lab.live(&namespace, "pod", name);
+        assert!(!has_proxy(&live), "{name}");
+        assert!(live["metadata"]["labels"]["linkerd.io/control-plane-ns"].is_null(), "{name}");
+        eventually("the event", || {
+            lab.event_reasons(&namespace, name).contains(&"InjectionSkipped".to_owned()).then_some(())
+        });
+    }
+    lab.apply(
+        &pod("on", &namespace, &json!({}), &json!({"automountServiceAccountToken": false})).to_string(),
+    );
+    assert!(has_proxy(&lab.live(&namespace, "pod", "on")));
+    let skipped =
+        "admission_reviews_total{kind=\"Pod\",operation=\"CREATE\",outcome=\"host_network_enabled\"}";
+    assert!(injector.process.metric(skipped).unwrap() >= 1.0);
+    // Where nobody asks, nothing is changed and nothing is told.
+    let quiet = lab.namespace("quiet");
+    lab.apply(&pod("plain", &quiet, &json!({}), &json!({})).to_string());
+    assert!(!has_proxy(&lab.live(&quiet, "pod", "plain")));
+    assert!(lab.event_reasons(&quiet, "plain").is_empty());
+}
+
+#[test]
+fn services_and_plain_pods_get_the_opaque_ports_of_their_namespace() {
+    let lab = lab();
+    injector(lab);
+    let namespace = lab.namespace("opaque");
+    lab.kubectl(&["annotate", "namespace", &namespace, "config.linkerd.io/opaque-ports=3306,9000-9010"]);
+    let service = |name: &str, annotations: Value| {
+        let service = json!({"apiVersion": "v1", "kind": "Service",
+            "metadata": {"name": name, "namespace": namespace, "annotations": annotations},
+            "spec": {"ports": [{"port": 3306}]}});
+        lab.apply(&service.to_string());
+        lab.live(&namespace, "service", name)["metadata"]["annotations"]["config.linkerd.io/opaque-ports"]
+            .clone()
+    };
+    assert_eq!(service("db", json!({})), "3306,9000-9010");
+    assert_eq!(service("own", json!({"config.linkerd.io/opaque-ports": "1"})), "1");
+    lab.apply(&pod("plain", &namespace, &json!({}), &json!({})).to_string());
+    let live = lab.live(&namespace, "pod", "plain");
+    assert!(!has_proxy(&live));
+    assert_eq!(live["metadata"]["annotations"]["config.linkerd.io/opaque-ports"], "3306,9000-9010");
+}
+
+#[test]
+fn odd_annotations_are_shown_to_whoever_applies_them() {
+    let lab = lab();
+    injector(lab);
+    let namespace = lab.namespace("odd");
+    let annotations = json!({"linkerd.io/inject": "enabled", "config.linkerd.io/proxy-cpu-limit": "many"});
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), pod("odd", &namespace, &annotations, &json!({})).to_string()).unwrap();
+    let path = file.path().display().to_string();
+    let output = lab.cluster.kubectl(["create", "-f", &path]).output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    assert!(said.contains("Warning: annotation \"config.linkerd.io/proxy-cpu-limit\" is ignored"), "{said}");
+}

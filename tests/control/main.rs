@@ -1,0 +1,12 @@
+//! The control plane against a real API server: the components run as the charts start them, with the rights that the
+//! charts give them, and are asked as proxies, users and the API server ask them.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(clippy::print_stderr, reason = "a test that fails shows the log of the component")]
+
+mod identity;
+mod injector;
+mod kit;
+mod sp_validator;
+mod tap;
+mod webhook;
