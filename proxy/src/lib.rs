@@ -11,6 +11,8 @@ pub mod inbound;
 pub mod logging;
 pub mod metrics;
 pub mod model;
+pub mod outbound;
 pub mod tap;
 #[cfg(test)]
 mod testing;
+pub mod worker;
