@@ -13,3 +13,4 @@ pub mod model;
 pub mod tap;
 #[cfg(test)]
 mod testing;
+pub mod trace;
