@@ -33,8 +33,9 @@ pub use settings::Settings;
 use crate::access_log::AccessLog;
 use crate::discovery::{Answer, Discovery, Key, Target};
 use crate::identity::{Alpn, Credentials, Id, peer_id};
-use crate::metrics::{Metrics, Resource};
+use crate::metrics::{Metrics, Resource, ServerTls};
 use crate::model::{InboundPolicy, NameAddr, Profile};
+use crate::worker::{Source, SourceTls};
 use conn::{AfterSilence, Plan, Reached, Stage, Way, reason};
 use http::RouteCache;
 use ports::{Port, Ports, Tunnel};
@@ -95,6 +96,24 @@ pub struct Conn {
     counted: Option<Counted>,
     routes: RouteCache,
     since: Instant,
+}
+
+// === impl Conn ===
+
+impl Conn {
+    /// Where its requests come from, for those who watch.
+    pub(crate) fn source(&self) -> Source {
+        let way = &self.way;
+        Source {
+            direction: crate::metrics::Direction::Inbound,
+            client: way.client,
+            tls: match TlsKey::new(&way.tls, &way.peer).labels() {
+                ServerTls::None(reason) => SourceTls::None(reason),
+                _ => SourceTls::Meshed(way.peer.id().cloned()),
+            },
+            target: way.target,
+        }
+    }
 }
 
 // === impl Inbound ===
