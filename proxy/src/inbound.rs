@@ -19,7 +19,7 @@ mod settings;
 mod transport;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use proxy_net::engine::{
     Accepted, CloseReport, ConnId, Control, Detected, Direction, Handler, Progress, Step,
@@ -71,8 +71,8 @@ pub struct Inbound {
     settings: Settings,
     lookups: Box<dyn Lookups>,
     log: Option<AccessLog>,
-    /// The time of day as the worker's clock tells it.
-    time_of_day: fn() -> std::time::SystemTime,
+    /// The time of day at a moment that the worker's clock knows.
+    started: (Instant, SystemTime),
     credentials: Option<Arc<Credentials>>,
     /// Connections that wait for the first certificate.
     waiting: Vec<ConnId>,
@@ -86,6 +86,7 @@ pub struct Inbound {
 
 /// What is remembered of an accepted connection.
 pub struct Conn {
+    id: ConnId,
     way: Way,
     /// The application's port, whose policy holds.
     port: u16,
@@ -100,18 +101,18 @@ pub struct Conn {
 // === impl Inbound ===
 
 impl Inbound {
-    /// The inbound side of one worker. `time_of_day` is asked for the access log and for certificates of clients.
+    /// The inbound side of one worker. `started` is a moment and the time of day then.
     pub fn new(
         settings: Settings,
         lookups: Box<dyn Lookups>,
         log: Option<AccessLog>,
-        time_of_day: fn() -> std::time::SystemTime,
+        started: (Instant, SystemTime),
     ) -> Self {
         Self {
             settings,
             lookups,
             log,
-            time_of_day,
+            started,
             credentials: None,
             waiting: Vec::new(),
             ports: Ports::default(),
@@ -185,14 +186,19 @@ impl Inbound {
     /// A connection was accepted.
     pub fn accepted<E: Engine>(&mut self, cx: &mut Context<'_, '_, E>, accepted: &Accepted) -> (Conn, Step) {
         let now = cx.ctl.now();
-        let fixed = self.settings.targets.iter().find(|fixed| fixed.listen == accepted.local);
-        let target = fixed.map_or(accepted.original, |fixed| fixed.target);
-        let mut way = Way::new(&self.settings, accepted.peer, target);
+        let mut way = Way::new(&self.settings, accepted.peer, accepted.original);
         let port = way.target.port();
         let policy = self.enter_port(port, now);
         let plan = way.begin(&self.settings, &policy);
-        let mut conn =
-            Conn { way, port, gateway: None, counted: None, routes: RouteCache::default(), since: now };
+        let mut conn = Conn {
+            id: accepted.id,
+            way,
+            port,
+            gateway: None,
+            counted: None,
+            routes: RouteCache::default(),
+            since: now,
+        };
         let step = self.carry_out(cx, accepted.id, &mut conn, plan);
         (conn, step)
     }
@@ -212,19 +218,14 @@ impl Inbound {
         {
             port.remove_tunnel(id);
         }
-        let time = self.time_of_day;
+        let time = self.time_of_day(cx.ctl.now());
         let plan = conn.way.next(&self.settings, &policy, progress, |leaf| client_id(leaf, time));
         self.carry_out(cx, id, conn, plan)
     }
 
     /// An accepted connection is gone.
-    pub fn closed<E: Engine>(
-        &mut self,
-        cx: &mut Context<'_, '_, E>,
-        id: ConnId,
-        mut conn: Conn,
-        report: &CloseReport,
-    ) {
+    pub fn closed<E: Engine>(&mut self, cx: &mut Context<'_, '_, E>, mut conn: Conn, report: &CloseReport) {
+        let id = conn.id;
         let now = cx.ctl.now();
         self.waiting.retain(|waiting| *waiting != id);
         let policy = self.policy(conn.port);
@@ -456,6 +457,11 @@ impl Inbound {
         port
     }
 
+    fn time_of_day(&self, at: Instant) -> SystemTime {
+        let (then, time) = self.started;
+        time + at.saturating_duration_since(then)
+    }
+
     fn policy(&mut self, number: u16) -> Arc<InboundPolicy> {
         match self.ports.get(number) {
             Some(port) => port.policy.clone(),
@@ -491,8 +497,8 @@ fn server_of(policy: &InboundPolicy, port: u16) -> Resource<'_> {
     Resource { port: Some(port), ..Resource::from(&policy.meta) }
 }
 
-fn client_id(leaf: &[u8], time: fn() -> std::time::SystemTime) -> Option<Id> {
-    let since = time().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+fn client_id(leaf: &[u8], time: SystemTime) -> Option<Id> {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     match peer_id(leaf, UnixTime::since_unix_epoch(since)) {
         Ok(id) => Some(id),
         Err(error) => {
