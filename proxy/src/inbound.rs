@@ -16,6 +16,8 @@ mod profiles;
 mod refusal;
 mod series;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 use std::sync::Arc;

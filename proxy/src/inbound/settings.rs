@@ -147,6 +147,14 @@ impl Settings {
         }
     }
 
+    /// Has every port speak HTTP/1.
+    #[cfg(test)]
+    pub(crate) fn use_http1(&mut self) {
+        let http = crate::model::inbound::Http { routes: Default::default(), limit: None };
+        let protocol = Protocol::Http1(http);
+        self.ordinary = Arc::new(InboundPolicy::new_default("x", DefaultAllow::Everybody, &[], protocol));
+    }
+
     /// What holds for a port until its policy is known.
     pub(crate) fn default_policy(&self, port: u16) -> Arc<InboundPolicy> {
         if self.opaque_ports.contains(port) { self.opaque.clone() } else { self.ordinary.clone() }
