@@ -97,6 +97,8 @@ pub struct Conn {
     /// What its transport is counted as, once its TLS is known.
     counted: Option<Counted>,
     routes: RouteCache,
+    /// Whether it is being closed for a reason that has been counted.
+    refused: bool,
     since: Instant,
 }
 
@@ -199,6 +201,7 @@ impl Inbound {
             gateway: None,
             counted: None,
             routes: RouteCache::default(),
+            refused: false,
             since: now,
         };
         let step = self.carry_out(cx, accepted.id, &mut conn, plan);
@@ -231,7 +234,7 @@ impl Inbound {
         let now = cx.ctl.now();
         self.waiting.retain(|waiting| *waiting != id);
         let policy = self.policy(conn.port);
-        if let Some(reason) = report.reason {
+        if let Some(reason) = report.reason.filter(|_| !conn.refused) {
             transport::count_error(cx.metrics, &conn.way, reason, now);
         }
         let counted = match conn.counted.take() {
@@ -432,7 +435,9 @@ impl Inbound {
         reason: &'static str,
     ) -> Step {
         conn.way.stage = Stage::Settled;
+        conn.refused = true;
         self.count_open(cx.metrics, conn);
+        transport::count_error(cx.metrics, &conn.way, reason, cx.ctl.now());
         tracing::info!(client.addr = %conn.way.client, server.addr = %conn.way.target, reason, "connection closed");
         Step::Close { reason, reset: false }
     }

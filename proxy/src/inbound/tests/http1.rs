@@ -10,7 +10,8 @@ fn a_request_reaches_the_application_and_its_answer_the_client() {
     run(async {
         let application = Application::answering(OK).await;
         let proxy = Proxy::to(application.addr).await;
-        let answer = proxy.raw(b"GET /a?b HTTP/1.1\r\nHost: web\r\nX-Thing: One\r\nConnection: close\r\n\r\n").await;
+        let answer =
+            proxy.raw(b"GET /a?b HTTP/1.1\r\nHost: web\r\nX-Thing: One\r\nConnection: close\r\n\r\n").await;
         let text = String::from_utf8_lossy(&answer);
         assert!(text.starts_with("HTTP/1.1 200 ") && text.ends_with("\r\n\r\nhi"), "{text}");
         let got = application.got().to_lowercase();
@@ -92,7 +93,8 @@ fn clients_of_one_application_share_its_connections() {
         }
         assert_eq!(application.connections(), 1);
         let metrics = proxy.metrics().await;
-        let requests = metrics.lines().find(|line| line.starts_with("request_total{direction=\"inbound\"")).unwrap();
+        let requests =
+            metrics.lines().find(|line| line.starts_with("request_total{direction=\"inbound\"")).unwrap();
         assert!(requests.ends_with(" 3"), "{requests}");
         assert!(metrics.contains("inbound_http_requests_total{"), "{metrics}");
     });

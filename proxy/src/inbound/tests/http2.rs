@@ -26,7 +26,8 @@ async fn mirror() -> SocketAddr {
                 let text = |value: Option<&http::HeaderValue>| {
                     value.cloned().unwrap_or(http::HeaderValue::from_static("none"))
                 };
-                let (id, host) = (text(request.headers().get("l5d-client-id")), text(request.headers().get("host")));
+                let (id, host) =
+                    (text(request.headers().get("l5d-client-id")), text(request.headers().get("host")));
                 let headers = response.headers_mut();
                 headers.insert("saw-id", id);
                 headers.insert("saw-host", host);

@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proxy_net::engine::{
-    self, Accepted, Attempt, CloseReport, ConnId, Control, Direction, Engine, EndpointEvent, EndpointId, ExchangeId,
-    Failure, Handler, Mailbox, Progress, Request, RequestStep, ResponseStep, Step, Summary, Woken,
+    self, Accepted, Attempt, CloseReport, ConnId, Control, Direction, EndpointEvent, EndpointId, Engine,
+    ExchangeId, Failure, Handler, Mailbox, Progress, Request, RequestStep, ResponseStep, Step, Summary,
+    Woken,
 };
 use proxy_net::h2::End;
 use proxy_net::headers::HeaderList;
@@ -82,7 +83,13 @@ impl Handler for Alone {
         self.inbound.accepted(cx!(self, ctl), accepted)
     }
 
-    fn advance(&mut self, ctl: &mut Control<'_, Self>, id: ConnId, conn: &mut Conn, event: Progress<'_>) -> Step {
+    fn advance(
+        &mut self,
+        ctl: &mut Control<'_, Self>,
+        id: ConnId,
+        conn: &mut Conn,
+        event: Progress<'_>,
+    ) -> Step {
         self.inbound.advance(cx!(self, ctl), id, conn, &event)
     }
 
@@ -197,7 +204,9 @@ impl Proxy {
         let socket = listen("127.0.0.1:0".parse().unwrap(), ListenOptions::default()).unwrap();
         let addr = socket.local_addr().unwrap();
         let original = OriginalDst::Fixed(target);
-        engine.listen(engine::Listener { id: 0, socket, options: SocketOptions::default(), original }).unwrap();
+        engine
+            .listen(engine::Listener { id: 0, socket, options: SocketOptions::default(), original })
+            .unwrap();
         tokio::task::spawn_local(engine.run());
         Self { addr, mailbox, port: target.port() }
     }
@@ -300,7 +309,7 @@ impl Application {
 pub(super) fn run<F: Future<Output = ()>>(test: F) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let local = LocalSet::new();
-    let outcome = local.block_on(&runtime, tokio::time::timeout(PATIENCE, test));
+    let outcome = local.block_on(&runtime, async { tokio::time::timeout(PATIENCE, test).await });
     assert!(outcome.is_ok(), "the test took longer than {PATIENCE:?}");
 }
 

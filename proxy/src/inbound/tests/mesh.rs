@@ -122,7 +122,8 @@ fn without_a_certificate_a_peer_is_not_kept_for_ever() {
     run(async {
         let (mesh, application) = (Mesh::new(), Application::answering(OK).await);
         let proxy =
-            Proxy::with(application.addr, |settings| settings.certificate_wait = Duration::from_millis(100)).await;
+            Proxy::with(application.addr, |settings| settings.certificate_wait = Duration::from_millis(100))
+                .await;
         assert!(mesh.connect(&proxy, Alpn::None).await.is_err());
         let metrics = proxy.metrics().await;
         assert!(metrics.contains("inbound_tcp_errors_total{error=\"no certificate yet\""), "{metrics}");

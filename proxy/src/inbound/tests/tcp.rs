@@ -46,7 +46,10 @@ fn a_slow_client_of_http_is_served_as_http_all_the_same() {
         let proxy = Proxy::to(application.addr).await;
         let mut client = TcpStream::connect(proxy.addr).await.unwrap();
         tokio::time::sleep(Duration::from_millis(300)).await;
-        client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\nl5d-client-id: x\r\nConnection: close\r\n\r\n").await.unwrap();
+        client
+            .write_all(b"GET / HTTP/1.1\r\nHost: a\r\nl5d-client-id: x\r\nConnection: close\r\n\r\n")
+            .await
+            .unwrap();
         let answer = read_all(&mut client).await;
         assert!(answer.starts_with(b"HTTP/1.1 200 "), "{}", answer.escape_ascii());
         assert!(!application.got().contains("l5d-client-id"), "it was not looked at");
