@@ -51,7 +51,7 @@ impl Lab {
     /// A new network, cluster and control plane; `values` are laid over the chart's.
     pub(crate) fn set_up(now: Timestamp, values: &Value) -> Self {
         unshare(CloneFlags::CLONE_NEWNET).expect("this test makes a network namespace: run it as root");
-        for command in ["link set lo up", &format!("addr add {ADDRESS}/32 dev lo")] {
+        for command in ["link set lo up".to_owned(), format!("addr add {ADDRESS}/28 dev lo")] {
             let status = Command::new("ip").args(command.split(' ')).status().unwrap();
             assert!(status.success(), "ip {command}");
         }
@@ -133,6 +133,31 @@ impl Lab {
         name
     }
 
+    /// A meshed pod that runs, as far as the API server knows, at an address of this machine.
+    pub(crate) fn pod(&self, namespace: &str, name: &str, labels: &Value, ip: Ipv4Addr) {
+        let mut pod = json!({"apiVersion": "v1", "kind": "Pod",
+            "metadata": {"name": name, "namespace": namespace, "labels": {"linkerd.io/control-plane-ns": NAMESPACE}},
+            "spec": {"nodeName": "nowhere", "containers": [{"name": "a", "image": "b"}]}});
+        for (key, value) in labels.as_object().unwrap() {
+            pod["metadata"]["labels"][key] = value.clone();
+        }
+        self.apply(&pod.to_string());
+        let status = json!({"status": {"phase": "Running", "podIP": ip.to_string(), "podIPs": [{"ip": ip.to_string()}],
+            "conditions": [{"type": "Ready", "status": "True"}]}});
+        let patch = status.to_string();
+        self.kubectl(&[
+            "patch",
+            "pod",
+            name,
+            "--namespace",
+            namespace,
+            "--subresource=status",
+            "--type=merge",
+            "--patch",
+            &patch,
+        ]);
+    }
+
     /// A token of an account, for an audience, as the kubelet would mount it.
     pub(crate) fn token(&self, namespace: &str, account: &str, more: &[&str]) -> String {
         let mut args = vec!["create", "token", account, "--namespace", namespace];
@@ -161,7 +186,8 @@ impl Lab {
         let patch = ["patch", "service", service, "--namespace", NAMESPACE, "--type=json", "--patch", remove];
         // Removing it a second time fails, and changes nothing.
         let _ = output_of(&mut self.cluster.kubectl(patch));
-        let name = self.live(NAMESPACE, "service", service)["spec"]["ports"][0]["name"].clone();
+        let ports = self.live(NAMESPACE, "service", service)["spec"]["ports"].as_array().unwrap().clone();
+        let name = ports.iter().find(|it| it["port"] == 443).unwrap_or(&ports[0])["name"].clone();
         let endpoints = json!({
             "apiVersion": "v1", "kind": "Endpoints",
             "metadata": {"name": service, "namespace": NAMESPACE},
@@ -172,7 +198,12 @@ impl Lab {
 
     /// A client of the administrator, for tests that ask more than kubectl can.
     pub(crate) async fn client(&self) -> kube::Client {
-        let file = kube::config::Kubeconfig::read_from(self.cluster.kubeconfig_path()).unwrap();
+        self.client_of(&self.cluster.kubeconfig_path()).await
+    }
+
+    /// A client of the user of a kubeconfig.
+    pub(crate) async fn client_of(&self, kubeconfig: &Path) -> kube::Client {
+        let file = kube::config::Kubeconfig::read_from(kubeconfig).unwrap();
         let options = kube::config::KubeConfigOptions::default();
         let config = kube::Config::from_custom_kubeconfig(file, &options).await.unwrap();
         kube::Client::try_from(config).unwrap()

@@ -8,4 +8,5 @@ mod identity;
 mod injector;
 mod kit;
 mod sp_validator;
+mod tap;
 mod webhook;

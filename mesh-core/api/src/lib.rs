@@ -1,7 +1,8 @@
 //! The gRPC interfaces between the parts of the mesh: the published ones and our own.
 //!
 //! The published ones (destination, policy, identity, tap) are those of [`linkerd2_proxy_api`]. Ours are in `proto/`:
-//! [`trust`] brings the trust anchors to proxies while they run.
+//! [`trust`] brings the trust anchors to proxies while they run, [`tap`] is what the aggregated tap API is asked. [`spiffe`]
+//! is published as well, but by no crate.
 
 pub use linkerd2_proxy_api as published;
 
@@ -15,4 +16,28 @@ pub mod trust {
         reason = "generated; the .proto file has the words"
     )]
     tonic::include_proto!("linkerd.mesh.v1");
+}
+
+/// What the aggregated tap API is asked.
+pub mod tap {
+    #![allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::allow_attributes_without_reason,
+        reason = "generated; the .proto file has the words"
+    )]
+    tonic::include_proto!("linkerd.tap.v1");
+}
+
+/// The SPIFFE Workload API, as far as a proxy asks it.
+pub mod spiffe {
+    #![allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::allow_attributes_without_reason,
+        reason = "generated; the .proto file has the words"
+    )]
+    tonic::include_proto!("_");
 }

@@ -29,6 +29,8 @@ pub enum Component {
     ProxyInjector(ProxyInjectorArgs),
     /// Refuse ServiceProfiles that proxies could not follow
     SpValidator(SpValidatorArgs),
+    /// Show users the requests of workloads as they happen
+    Tap(TapArgs),
 }
 
 /// What all components share.
@@ -257,6 +259,38 @@ pub struct SpValidatorArgs {
     pub webhook: WebhookArgs,
 }
 
+/// Arguments of `tap`.
+#[derive(Clone, Debug, Args)]
+pub struct TapArgs {
+    /// What all components share.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Reserved for clients within the mesh
+    #[arg(long, value_name = "ADDR", default_value = ":8088")]
+    pub grpc_addr: ListenAddr,
+    /// Where the API server passes requests on to
+    #[arg(long, value_name = "ADDR", default_value = ":8089")]
+    pub apiserver_addr: ListenAddr,
+    /// The DNS domain of the cluster
+    #[arg(long, value_name = "DOMAIN", default_value = "cluster.local")]
+    pub cluster_domain: String,
+    /// The suffix of every identity
+    #[arg(long, value_name = "DOMAIN", default_value = "cluster.local")]
+    pub identity_trust_domain: TrustDomain,
+    /// Port on which proxies are tapped
+    #[arg(long, value_name = "PORT", default_value_t = mesh_core::names::ports::PROXY_CONTROL)]
+    pub proxy_control_port: u16,
+    /// Header fields that are never shown
+    #[arg(long, value_name = "NAME,…", value_delimiter = ',')]
+    pub ignore_headers: Vec<String>,
+    /// The APIService whose `caBundle` belongs to the certificate
+    #[arg(long, value_name = "NAME", default_value = "v1alpha1.tap.linkerd.io")]
+    pub api_service: String,
+    /// The certificate.
+    #[command(flatten)]
+    pub tls: TlsArgs,
+}
+
 /// Where a serving certificate is kept and who maintains it.
 #[derive(Clone, Debug, Args)]
 pub struct TlsArgs {
@@ -280,6 +314,7 @@ impl Component {
             Self::Identity(_) => "identity",
             Self::ProxyInjector(_) => "proxy-injector",
             Self::SpValidator(_) => "sp-validator",
+            Self::Tap(_) => "tap",
         }
     }
 
@@ -289,13 +324,14 @@ impl Component {
             Self::Identity(args) => &args.common,
             Self::ProxyInjector(args) => &args.common,
             Self::SpValidator(args) => &args.common,
+            Self::Tap(args) => &args.common,
         }
     }
 
     /// Whether the component serves an admin port; one that runs once does not.
     pub fn is_server(&self) -> bool {
         match self {
-            Self::Identity(_) | Self::ProxyInjector(_) | Self::SpValidator(_) => true,
+            Self::Identity(_) | Self::ProxyInjector(_) | Self::SpValidator(_) | Self::Tap(_) => true,
         }
     }
 }

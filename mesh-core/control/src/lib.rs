@@ -20,6 +20,7 @@ pub mod record;
 pub mod runtime;
 pub mod source;
 pub mod sp_validator;
+pub mod tap;
 pub mod webhook;
 
 pub use runtime::{RunError, Runtime};

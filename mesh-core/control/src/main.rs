@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use mesh_control::args::{Cli, Component};
-use mesh_control::{RunError, Runtime, identity, injector, sp_validator};
+use mesh_control::{RunError, Runtime, identity, injector, sp_validator, tap};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -34,6 +34,7 @@ async fn run(component: &Component) -> Result<(), RunError> {
         Component::Identity(args) => identity::run(args, &runtime).await?,
         Component::ProxyInjector(args) => injector::run(args, &runtime).await?,
         Component::SpValidator(args) => sp_validator::run(args, &runtime).await?,
+        Component::Tap(args) => tap::run(args, &runtime).await?,
     }
     runtime.finish().await;
     Ok(())

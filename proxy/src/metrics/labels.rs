@@ -214,16 +214,35 @@ impl ServerTls<'_> {
             }
             Self::None(reason) => {
                 labels.add("tls", "no_identity");
-                labels.add(
-                    "no_tls_reason",
-                    match reason {
-                        NoServerTls::Loopback => "loopback",
-                        NoServerTls::PortSkipped => "port_skipped",
-                        NoServerTls::NoTlsFromRemote => "no_tls_from_remote",
-                    },
-                );
+                labels.add("no_tls_reason", reason.text());
             }
             Self::Disabled => labels.add("tls", "disabled"),
+        }
+    }
+}
+
+// === impl NoServerTls ===
+
+impl NoServerTls {
+    /// As labels spell it.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Loopback => "loopback",
+            Self::PortSkipped => "port_skipped",
+            Self::NoTlsFromRemote => "no_tls_from_remote",
+        }
+    }
+}
+
+// === impl NoClientTls ===
+
+impl NoClientTls {
+    /// As labels spell it.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Loopback => "loopback",
+            Self::NotProvidedByServiceDiscovery => "not_provided_by_service_discovery",
+            Self::IngressWithoutOverride => "ingress_without_override",
         }
     }
 }
@@ -240,14 +259,7 @@ impl ClientTls<'_> {
             }
             Self::None(reason) => {
                 labels.add("tls", "no_identity");
-                labels.add(
-                    "no_tls_reason",
-                    match reason {
-                        NoClientTls::Loopback => "loopback",
-                        NoClientTls::NotProvidedByServiceDiscovery => "not_provided_by_service_discovery",
-                        NoClientTls::IngressWithoutOverride => "ingress_without_override",
-                    },
-                );
+                labels.add("no_tls_reason", reason.text());
             }
             Self::Disabled => labels.add("tls", "disabled"),
         }
