@@ -73,8 +73,8 @@ pub struct Inbound {
     settings: Settings,
     lookups: Box<dyn Lookups>,
     log: Option<AccessLog>,
-    /// The time of day at a moment that the worker's clock knows.
-    started: (Instant, SystemTime),
+    /// The time of day, for the access log and for certificates of clients.
+    time_of_day: fn() -> SystemTime,
     credentials: Option<Arc<Credentials>>,
     /// Connections that wait for the first certificate.
     waiting: Vec<ConnId>,
@@ -105,18 +105,18 @@ pub struct Conn {
 // === impl Inbound ===
 
 impl Inbound {
-    /// The inbound side of one worker. `started` is a moment and the time of day then.
+    /// The inbound side of one worker.
     pub fn new(
         settings: Settings,
         lookups: Box<dyn Lookups>,
         log: Option<AccessLog>,
-        started: (Instant, SystemTime),
+        time_of_day: fn() -> SystemTime,
     ) -> Self {
         Self {
             settings,
             lookups,
             log,
-            started,
+            time_of_day,
             credentials: None,
             waiting: Vec::new(),
             ports: Ports::default(),
@@ -223,8 +223,8 @@ impl Inbound {
         {
             port.remove_tunnel(id);
         }
-        let time = self.time_of_day(cx.ctl.now());
-        let plan = conn.way.next(&self.settings, &policy, progress, |leaf| client_id(leaf, time));
+        let time = self.time_of_day;
+        let plan = conn.way.next(&self.settings, &policy, progress, |leaf| client_id(leaf, time()));
         self.carry_out(cx, id, conn, plan)
     }
 
@@ -462,11 +462,6 @@ impl Inbound {
             self.lookups.watch_port(number);
         }
         port
-    }
-
-    fn time_of_day(&self, at: Instant) -> SystemTime {
-        let (then, time) = self.started;
-        time + at.saturating_duration_since(then)
     }
 
     fn policy(&mut self, number: u16) -> Arc<InboundPolicy> {

@@ -2,7 +2,6 @@
 //!
 //! [`Mesh`] only tells the two sides apart: `outbound` and `inbound` do the work. What both need is in `Shared`.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -88,8 +87,6 @@ pub(crate) struct Shared {
 
 /// What a connection on a listener without a purpose gets.
 const UNSERVED: Step = Step::Close { reason: "listener without a purpose", reset: true };
-/// Stands for the address of an endpoint that is gone.
-const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
 
 /// The engine as both sides see it.
 pub(crate) type Ctl<'a> = Control<'a, Mesh>;
@@ -105,7 +102,7 @@ pub enum Conn {
     /// Of the application.
     Outbound(Box<outbound::Conn>),
     /// Of somebody else, for the application.
-    Inbound(Box<inbound::Conn>, ConnId),
+    Inbound(Box<inbound::Conn>),
     /// Of nobody: its listener has no purpose.
     Unserved,
 }
@@ -151,7 +148,7 @@ impl Mesh {
     #[must_use]
     pub fn new(settings: Settings, discovery: Discovery, tap_base: u32) -> Self {
         let inbound = Inbound::new(
-            inbound::Settings::new(&settings.config),
+            inbound::Settings::new(&settings.config, settings.workers),
             Box::new(discovery.clone()),
             settings.access_log,
             settings.time_of_day,
@@ -214,7 +211,7 @@ impl Handler for Mesh {
             Some(Listener::OutboundTarget(target)) => target.clone(),
             Some(Listener::Inbound) => {
                 let (conn, step) = self.inbound.accepted(incoming!(self, ctl), accepted);
-                return (Conn::Inbound(Box::new(conn), accepted.id), step);
+                return (Conn::Inbound(Box::new(conn)), step);
             }
             None => return (Conn::Unserved, UNSERVED),
         };
@@ -225,7 +222,7 @@ impl Handler for Mesh {
     fn advance(&mut self, ctl: &mut Ctl<'_>, id: ConnId, conn: &mut Conn, event: Progress<'_>) -> Step {
         match conn {
             Conn::Outbound(conn) => self.outbound.advance(cx!(self, ctl), conn, event),
-            Conn::Inbound(conn, _) => self.inbound.advance(incoming!(self, ctl), id, conn, &event),
+            Conn::Inbound(conn) => self.inbound.advance(incoming!(self, ctl), id, conn, &event),
             Conn::Unserved => UNSERVED,
         }
     }
@@ -242,7 +239,7 @@ impl Handler for Mesh {
                 let (exchange, step) = self.outbound.request(cx!(self, ctl), request, conn, head);
                 (Exchange::Outbound(Box::new(exchange)), step)
             }
-            Conn::Inbound(conn, _) => match self.inbound.request(incoming!(self, ctl), request, conn, head) {
+            Conn::Inbound(conn) => match self.inbound.request(incoming!(self, ctl), request, conn, head) {
                 (exchange, Routed::Here(step)) => (Exchange::Inbound(Box::new(exchange)), step),
                 (exchange, Routed::On(name)) => {
                     let version = exchange.version();
@@ -302,18 +299,14 @@ impl Handler for Mesh {
         ctl: &mut Ctl<'_>,
         attempt: &Attempt,
         exchange: &mut Exchange,
-        endpoint: Option<&mut Endpoint>,
+        _endpoint: Option<&mut Endpoint>,
         failure: Failure,
     ) -> ResponseStep {
         match exchange {
             Exchange::Outbound(exchange) => self.outbound.failed(cx!(self, ctl), attempt, exchange, failure),
             Exchange::Gateway(both) => self.outbound.failed(cx!(self, ctl), attempt, &mut both.1, failure),
             Exchange::Inbound(exchange) => {
-                let target = match endpoint {
-                    Some(Endpoint::Inbound(app)) => app.addr(),
-                    _ => NOWHERE,
-                };
-                self.inbound.failed(incoming!(self, ctl), attempt, target, exchange, failure)
+                self.inbound.failed(incoming!(self, ctl), attempt, exchange, failure)
             }
             Exchange::Unserved => ResponseStep::Pass,
         }
@@ -369,7 +362,7 @@ impl Handler for Mesh {
     fn closed(&mut self, ctl: &mut Ctl<'_>, conn: Conn, report: &CloseReport) {
         match conn {
             Conn::Outbound(conn) => self.outbound.closed(cx!(self, ctl), *conn, report),
-            Conn::Inbound(conn, id) => self.inbound.closed(incoming!(self, ctl), id, *conn, report),
+            Conn::Inbound(conn) => self.inbound.closed(incoming!(self, ctl), *conn, report),
             Conn::Unserved => {}
         }
     }
@@ -377,7 +370,7 @@ impl Handler for Mesh {
     fn tunneled(&mut self, conn: &mut Conn, direction: Direction, octets: usize) {
         match conn {
             Conn::Outbound(conn) => outbound::tunneled(&mut self.shared.metrics, conn, direction, octets),
-            Conn::Inbound(conn, _) => self.inbound.tunneled(conn, direction, octets),
+            Conn::Inbound(conn) => self.inbound.tunneled(conn, direction, octets),
             Conn::Unserved => {}
         }
     }

@@ -471,7 +471,7 @@ impl Inbound {
     }
 
     fn write_log(&mut self, exchange: &Exchange, logged: &Logged, summary: &Summary) {
-        let at = self.time_of_day(summary.started);
+        let at = (self.time_of_day)() - summary.ended.saturating_duration_since(summary.started);
         let Some(log) = &mut self.log else { return };
         let head = summary.response_head.unwrap_or(summary.ended);
         log.write(

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use proxy_net::engine::{
     self, Accepted, Attempt, CloseReport, ConnId, Control, Direction, EndpointEvent, EndpointId, Engine,
@@ -197,8 +197,7 @@ impl Proxy {
         let mut settings = Settings::of_test();
         change(&mut settings);
         let (mailbox, inbox) = engine::mailbox(64);
-        let started = (Instant::now(), crate::testing::now());
-        let inbound = Inbound::new(settings, Box::new(Silent), None, started);
+        let inbound = Inbound::new(settings, Box::new(Silent), None, crate::testing::now);
         let handler = Alone { inbound, metrics: Metrics::default() };
         let mut engine = Engine::new(engine::Config::default(), inbox, handler);
         let socket = listen("127.0.0.1:0".parse().unwrap(), ListenOptions::default()).unwrap();
