@@ -96,3 +96,25 @@ fn the_token_is_read_anew_each_time() {
     std::fs::write(file, "the next token").unwrap();
     world.client.proxy_mut().unwrap().wait_ready().unwrap();
 }
+
+#[test]
+fn a_changed_bundle_is_followed_without_a_restart() {
+    let world = meshed_with(|world| {
+        world.plane.set_certify(Certify::Issue(Duration::from_secs(5)));
+        let first = world.plane.authority();
+        world.plane.set_bundle(&[&first]);
+        for pod in [&mut world.client, &mut world.server] {
+            pod.config.set("IDENTITY_MIN_REFRESH", "1s");
+        }
+    });
+    assert_eq!(world.http1("/name").status, 200);
+    let (first, second) = (world.plane.authority(), Arc::new(Authority::new("the next root").unwrap()));
+    world.plane.set_bundle(&[&first, &second]);
+    std::thread::sleep(Duration::from_millis(500));
+    world.plane.set_authority(second);
+    // Longer than what the first authority has signed is valid.
+    for _ in 0..90 {
+        assert_eq!(world.http1("/name").status, 200);
+        std::thread::sleep(Duration::from_millis(100));
+    }
+}

@@ -7,6 +7,7 @@
 
 mod admin;
 mod balance;
+mod direct;
 mod discovery;
 mod egress;
 mod grpc;
@@ -14,6 +15,7 @@ mod headers;
 mod http;
 mod identity;
 mod ingress;
+mod ipv6;
 mod kit;
 mod lifecycle;
 mod metrics;

@@ -213,3 +213,62 @@ fn a_head_over_the_limit_is_refused_by_status() {
     assert_eq!(world.http1("/name").status, 200);
     assert_eq!(world.app.requests(), 1);
 }
+
+#[test]
+fn streams_that_are_reset_at_once_end_their_connection_and_no_other() {
+    let world = meshed();
+    world.http2("/name");
+    let service = world.service();
+    let requests = world.app.requests();
+    world.client.namespace.run(async move {
+        let mut stream = tcp::connect(service).await.unwrap();
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
+        for id in (1..20_000_u32).step_by(2) {
+            let id = id.to_be_bytes();
+            // `:method: GET`, `:scheme: http`, `:path: /`, and an authority that is never indexed.
+            let block = b"\x82\x86\x84\x01\x03web";
+            let mut frames = vec![0, 0, block.len() as u8, 1, 5];
+            frames.extend_from_slice(&id);
+            frames.extend_from_slice(block);
+            frames.extend_from_slice(&[0, 0, 4, 3, 0]);
+            frames.extend_from_slice(&id);
+            frames.extend_from_slice(&[0, 0, 0, 8]);
+            if stream.write_all(&frames).await.is_err() {
+                return;
+            }
+        }
+        // The end has to come, whatever is said before it.
+        let _ = tcp::read_all(&mut stream).await;
+    });
+    assert!(
+        world.app.requests() - requests < 3000,
+        "{} requests came through",
+        world.app.requests() - requests
+    );
+    assert_eq!(world.http2("/name").status, 200);
+}
+
+#[test]
+fn more_requests_than_allowed_are_shed() {
+    let world = meshed_with(|world| {
+        world.client.config.set("OUTBOUND_MAX_IN_FLIGHT", "5");
+    });
+    let service = world.service();
+    let statuses = world.client.namespace.run(async move {
+        let calls: Vec<_> = (0..20)
+            .map(|_| {
+                tokio::spawn(async move {
+                    let request = http::get(Version::HTTP_11, &authority(), "/slow/500").unwrap();
+                    http::fetch(service, Version::HTTP_11, request).await.unwrap().status.as_u16()
+                })
+            })
+            .collect();
+        let mut statuses = Vec::new();
+        for call in calls {
+            statuses.push(call.await.unwrap());
+        }
+        statuses
+    });
+    let shed = statuses.iter().filter(|status| **status == 503).count();
+    assert!((10..20).contains(&shed), "{statuses:?}");
+}
