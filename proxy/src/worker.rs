@@ -4,7 +4,6 @@
 
 mod watch;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -96,8 +95,6 @@ pub(crate) struct Shared {
 
 /// What a connection on a listener without a purpose gets.
 const UNSERVED: Step = Step::Close { reason: "listener without a purpose", reset: true };
-/// Stands for the address of an endpoint that is gone.
-const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
 
 /// The engine as both sides see it.
 pub(crate) type Ctl<'a> = Control<'a, Mesh>;
@@ -113,7 +110,7 @@ pub enum Conn {
     /// Of the application.
     Outbound(Box<outbound::Conn>),
     /// Of somebody else, for the application.
-    Inbound(Box<inbound::Conn>, ConnId),
+    Inbound(Box<inbound::Conn>),
     /// Of nobody: its listener has no purpose.
     Unserved,
 }
@@ -165,7 +162,7 @@ impl Mesh {
     #[must_use]
     pub fn new(settings: Settings, discovery: Discovery, tap_base: u32) -> Self {
         let inbound = Inbound::new(
-            inbound::Settings::new(&settings.config),
+            inbound::Settings::new(&settings.config, settings.workers),
             Box::new(discovery.clone()),
             settings.access_log,
             settings.time_of_day,
@@ -247,7 +244,7 @@ impl Handler for Mesh {
             Some(Listener::OutboundTarget(target)) => target.clone(),
             Some(Listener::Inbound) => {
                 let (conn, step) = self.inbound.accepted(incoming!(self, ctl), accepted);
-                return (Conn::Inbound(Box::new(conn), accepted.id), step);
+                return (Conn::Inbound(Box::new(conn)), step);
             }
             None => return (Conn::Unserved, UNSERVED),
         };
@@ -258,7 +255,7 @@ impl Handler for Mesh {
     fn advance(&mut self, ctl: &mut Ctl<'_>, id: ConnId, conn: &mut Conn, event: Progress<'_>) -> Step {
         match conn {
             Conn::Outbound(conn) => self.outbound.advance(cx!(self, ctl), conn, event),
-            Conn::Inbound(conn, _) => self.inbound.advance(incoming!(self, ctl), id, conn, &event),
+            Conn::Inbound(conn) => self.inbound.advance(incoming!(self, ctl), id, conn, &event),
             Conn::Unserved => UNSERVED,
         }
     }
@@ -278,7 +275,7 @@ impl Handler for Mesh {
                 let (exchange, step) = self.outbound.request(cx!(self, ctl), request, conn, head);
                 (Side::Outbound(Box::new(exchange)), watched, step)
             }
-            Conn::Inbound(conn, _) => {
+            Conn::Inbound(conn) => {
                 let random = || ctl.random();
                 let watched = self.watching.begin(now, request.version, random, || conn.source(), head);
                 let (side, step) = self.incoming(ctl, request, conn, head);
@@ -350,7 +347,7 @@ impl Handler for Mesh {
         ctl: &mut Ctl<'_>,
         attempt: &Attempt,
         exchange: &mut Exchange,
-        endpoint: Option<&mut Endpoint>,
+        _endpoint: Option<&mut Endpoint>,
         failure: Failure,
     ) -> ResponseStep {
         let Exchange { side, watched } = exchange;
@@ -358,11 +355,7 @@ impl Handler for Mesh {
             Side::Outbound(exchange) => self.outbound.failed(cx!(self, ctl), attempt, exchange, failure),
             Side::Gateway(both) => self.outbound.failed(cx!(self, ctl), attempt, &mut both.1, failure),
             Side::Inbound(exchange) => {
-                let target = match endpoint {
-                    Some(Endpoint::Inbound(app)) => app.addr(),
-                    _ => NOWHERE,
-                };
-                self.inbound.failed(incoming!(self, ctl), attempt, target, exchange, failure)
+                self.inbound.failed(incoming!(self, ctl), attempt, exchange, failure)
             }
             Side::Unserved => ResponseStep::Pass,
         };
@@ -428,7 +421,7 @@ impl Handler for Mesh {
     fn closed(&mut self, ctl: &mut Ctl<'_>, conn: Conn, report: &CloseReport) {
         match conn {
             Conn::Outbound(conn) => self.outbound.closed(cx!(self, ctl), *conn, report),
-            Conn::Inbound(conn, id) => self.inbound.closed(incoming!(self, ctl), id, *conn, report),
+            Conn::Inbound(conn) => self.inbound.closed(incoming!(self, ctl), *conn, report),
             Conn::Unserved => {}
         }
     }
@@ -436,7 +429,7 @@ impl Handler for Mesh {
     fn tunneled(&mut self, conn: &mut Conn, direction: Direction, octets: usize) {
         match conn {
             Conn::Outbound(conn) => outbound::tunneled(&mut self.shared.metrics, conn, direction, octets),
-            Conn::Inbound(conn, _) => self.inbound.tunneled(conn, direction, octets),
+            Conn::Inbound(conn) => self.inbound.tunneled(conn, direction, octets),
             Conn::Unserved => {}
         }
     }
