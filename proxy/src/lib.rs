@@ -11,6 +11,7 @@ pub mod inbound;
 pub mod logging;
 pub mod metrics;
 pub mod model;
+pub mod runtime;
 pub mod tap;
 #[cfg(test)]
 mod testing;

@@ -98,13 +98,15 @@ fn no_code_is_unsafe() {
 #[test]
 fn the_environment_is_read_in_one_place() {
     let reads = Regex::new(r"env::(?:var|vars)(?:_os)?\(").unwrap();
+    // The proxy's entry point hands all of it to `config`, which sees a value and not the process.
+    let places = ["cli/src/settings.rs", "proxy/src/main.rs"];
     let broken: Vec<String> = sources(".rs")
         .into_iter()
-        .filter(|source| source.path.contains("src/") && source.path != "cli/src/settings.rs")
+        .filter(|source| source.path.contains("src/") && !places.contains(&source.path.as_str()))
         .filter(|source| reads.is_match(&source.text))
         .map(|source| source.path)
         .collect();
-    none("only cli/src/settings.rs reads the environment", &broken);
+    none("only cli/src/settings.rs and proxy/src/main.rs read the environment", &broken);
 }
 
 #[test]
