@@ -11,7 +11,9 @@ pub mod inbound;
 pub mod logging;
 pub mod metrics;
 pub mod model;
+pub mod outbound;
 pub mod runtime;
 pub mod tap;
 #[cfg(test)]
 mod testing;
+pub mod worker;

@@ -509,6 +509,12 @@ impl Inbound {
 // === impl Exchange ===
 
 impl Exchange {
+    /// The version that the client spoke, before HTTP/1 was carried in HTTP/2.
+    #[must_use]
+    pub fn version(&self) -> HttpVersion {
+        self.version
+    }
+
     fn inbound_status(&self, summary: &Summary) -> InboundStatus {
         match (self.kind, self.grpc_status) {
             _ if summary.failure.is_some() || self.status == 0 => InboundStatus::Error,
