@@ -8,8 +8,8 @@ mod alone;
 mod control;
 mod counts;
 mod cpus;
-mod identity;
 mod listeners;
+mod publish;
 mod shutdown;
 mod workers;
 

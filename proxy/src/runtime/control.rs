@@ -6,15 +6,17 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 
 use super::admin::{Policy, Proxy};
 use super::counts::Sources;
 use super::shutdown::{self, Signals, Trigger};
-use super::workers::Prepared;
+use super::workers::{Prepared, Workers};
+use super::publish::{self, Watchers};
 use super::{Cpus, Failure, Started, time_of_day};
 use crate::admin::accept::{Acceptor, bind};
 use crate::admin::{Admin, visible_environment};
-use crate::config::{Config, Environment, Listen};
+use crate::config::{self, Config, Environment, Listen};
 use crate::discovery::{Clients, Hub, Key};
 use crate::dns::Resolver;
 use crate::identity::{self, Alpn, Identity};
@@ -22,6 +24,7 @@ use crate::inbound;
 use crate::logging::Levels;
 use crate::logging::output::Output;
 use crate::metrics::ControlMetrics;
+use crate::tap;
 
 /// Connections to the proxy's own servers at a time.
 const MAX_ADMIN_CONNECTIONS: usize = 256;
@@ -59,10 +62,14 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<(), Failure> {
     hub.discovery(count).watch(Key::Inbound(admin_port(&config)));
     let inspector = hub.inspector();
     let (workers, ended) = prepared
-        .start(&config, started, output, |worker| hub.discovery(worker))
+        .start(&config, &output, |worker| hub.discovery(worker))
         .map_err(|error| system(&error))?;
     tokio::spawn(hub.run());
-    tokio::spawn(super::identity::publish(identity.state.clone(), workers.clone()));
+    tokio::spawn(publish::identity(identity.state.clone(), workers.clone()));
+    let taps = match &config.tap {
+        Some(tap) => Some(serve_tap(tap, &config, &identity, &workers)?),
+        None => None,
+    };
 
     let trigger = Trigger::default();
     let proxy = Proxy {
@@ -75,6 +82,7 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<(), Failure> {
             clock: time_of_day,
             identity: identity.metrics.clone(),
             inspector: inspector.clone(),
+            taps,
             resolvers: resolvers.made,
         },
         inspector,
@@ -127,11 +135,27 @@ impl Resolvers {
     }
 }
 
-/// The admin server's socket.
+/// The tap server, if somebody may tap: the list of those who watch.
+fn serve_tap(
+    config: &config::Tap,
+    all: &Config,
+    identity: &Identity,
+    workers: &Workers,
+) -> Result<tap::Registry, Failure> {
+    let listener = listen(&Listen { addrs: vec![config.listen], backlog: all.inbound.listen.backlog })?;
+    let (publish, taps) = watch::channel(Watchers::default());
+    tokio::spawn(publish::watchers(taps, workers.clone()));
+    let registry = tap::Registry::new(move |taps| drop(publish.send_replace(taps)));
+    let acceptor = acceptor(all, identity);
+    tokio::spawn(tap::serve(registry.clone(), listener, acceptor, config.allowed.clone()));
+    Ok(registry)
+}
+
+/// The socket of one of the proxy's own servers.
 fn listen(listen: &Listen) -> Result<TcpListener, Failure> {
     let failed = |addr, error| Failure::System(format!("cannot listen on {addr}: {error}"));
     let addr = listen.addrs.first().copied();
-    let addr = addr.ok_or_else(|| Failure::System("the admin server has no address".to_owned()))?;
+    let addr = addr.ok_or_else(|| Failure::System("there is no address to listen on".to_owned()))?;
     match bind(addr, listen) {
         Ok(listener) => Ok(listener),
         // Where the kernel has no IPv6, the address of everything is that of IPv4.

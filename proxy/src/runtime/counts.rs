@@ -11,6 +11,7 @@ use crate::identity;
 use crate::metrics::{
     ConstantLabels, ControlMetrics, DiscoveryLabels, DnsLabels, IdentityLabels, Level, Metrics, sample,
 };
+use crate::tap;
 
 /// Where the numbers are.
 #[derive(Clone)]
@@ -20,6 +21,7 @@ pub(super) struct Sources {
     pub(super) clock: fn() -> std::time::SystemTime,
     pub(super) identity: Arc<identity::Metrics>,
     pub(super) inspector: Inspector,
+    pub(super) taps: Option<tap::Registry>,
     pub(super) resolvers: Vec<(&'static str, Arc<Resolver>)>,
 }
 
@@ -35,6 +37,9 @@ impl Sources {
         self.dns(&mut metrics);
         certificate(&mut metrics, &self.identity.snapshot());
         discovery(&mut metrics, &counts);
+        if let Some(taps) = &self.taps {
+            taps.sample(&mut metrics);
+        }
     }
 
     fn dns(&self, metrics: &mut Metrics) {

@@ -8,10 +8,12 @@ use futures::stream::{FuturesUnordered, StreamExt as _};
 use proxy_net::engine::{Engine, Inbox, Mailbox, mailbox};
 use tokio::sync::oneshot;
 
-use super::Started;
 use super::listeners::{self, ListenError, Plan};
+use super::time_of_day;
+use crate::access_log::AccessLog;
 use crate::config::Config;
 use crate::discovery::{Deliver, Discovery};
+use crate::logging::output::Output;
 use crate::outbound::Loopback;
 use crate::worker::{Mesh, Message, Settings};
 
@@ -21,6 +23,8 @@ const MAX_MESSAGES: usize = 4_096;
 const STACK: usize = 512 * 1024;
 /// Between attempts to reach a worker whose queue is full.
 const RETRY: Duration = Duration::from_millis(5);
+/// How many there are: a worker that has not taken a message for so long has ended.
+const RETRIES: u32 = 1_000;
 
 /// Reaches the workers; cheap to clone.
 #[derive(Clone)]
@@ -66,7 +70,7 @@ impl Prepared {
     pub(super) fn start(
         self,
         config: &Arc<Config>,
-        started: Started,
+        output: &Output,
         discovery: impl Fn(usize) -> Discovery,
     ) -> Result<(Workers, Ended), StartError> {
         let count = self.inboxes.len();
@@ -83,7 +87,8 @@ impl Prepared {
                 config: config.clone(),
                 listeners: plans.iter().map(|Plan { purpose, .. }| purpose.clone()).collect(),
                 workers: count,
-                started: (started.steady, started.wall),
+                time_of_day,
+                access_log: config.log.access.map(|format| AccessLog::new(format, output.clone())),
                 loopback,
             };
             let discovery = discovery(index);
@@ -126,15 +131,16 @@ fn work(
 impl Workers {
     /// Tells every worker the same, however full its queue is; one that has ended is passed over.
     pub(super) async fn tell(&self, message: impl Fn() -> Message) {
-        for mailbox in self.mailboxes.iter() {
-            let mut message = message();
-            while let Err(undelivered) = mailbox.send(message) {
-                if mailbox.is_closed() {
-                    break;
-                }
-                message = undelivered.message;
-                tokio::time::sleep(RETRY).await;
+        let mut waiting: Vec<_> = self.mailboxes.iter().map(|mailbox| (mailbox, message())).collect();
+        for _ in 0..RETRIES {
+            waiting = waiting
+                .into_iter()
+                .filter_map(|(mailbox, message)| Some((mailbox, mailbox.send(message).err()?.message)))
+                .collect();
+            if waiting.is_empty() {
+                return;
             }
+            tokio::time::sleep(RETRY).await;
         }
     }
 
