@@ -65,7 +65,7 @@ fn everything_that_is_missing_is_told_at_once() {
     for part in
         ["DESTINATION_SVC_ADDR", "POLICY_SVC_ADDR", "POLICY_WORKLOAD", "IDENTITY_SVC_ADDR", "IDENTITY_DIR"]
             .into_iter()
-            .chain(["IDENTITY_TOKEN_FILE", "IDENTITY_TRUST_ANCHORS", "IDENTITY_SERVER_ID"])
+            .chain(["IDENTITY_TOKEN_FILE", "IDENTITY_TRUST_ANCHORS", "IDENTITY_LOCAL_NAME"])
     {
         assert!(missing.contains(&format!("LINKERD2_PROXY_{part}").as_str()), "{part} is not in {missing:?}");
     }

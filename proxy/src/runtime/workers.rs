@@ -115,7 +115,7 @@ fn work(
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mesh = Mesh::new(settings, discovery);
+        let mesh = Mesh::new(settings, discovery, rand::random());
         let mut engine = Engine::new(proxy_net::engine::Config::default(), inbox, mesh);
         for socket in sockets {
             engine.listen(socket)?;
