@@ -16,4 +16,5 @@ pub mod runtime;
 pub mod tap;
 #[cfg(test)]
 mod testing;
+pub mod trace;
 pub mod worker;

@@ -87,8 +87,8 @@ fn start(environment: &Environment, started: Started) -> Result<(), Failure> {
 fn log(config: &Config, started: Started, output: &logging::output::Output) -> Result<Levels, Failure> {
     let subscriber =
         logging::subscriber(&config.log.filter, config.log.format, started.steady, output.clone());
-    let (subscriber, levels) = subscriber
-        .map_err(|error| Failure::Config(format!("{}: {error}", mesh_core::names::env::LOG)))?;
+    let (subscriber, levels) =
+        subscriber.map_err(|error| Failure::Config(format!("{}: {error}", mesh_core::names::env::LOG)))?;
     // Only a second call could fail.
     let _ = tracing::subscriber::set_global_default(subscriber);
     Ok(levels)

@@ -124,11 +124,17 @@ pub(super) const SERVER_HTTP2: &[Variable] = &[
     Variable { name: "MAX_CONCURRENT_STREAMS", doc: "Streams that a client may have open" },
     Variable { name: "MAX_FRAME_SIZE", doc: "Octets of a frame, 16384 to 16777215" },
     Variable { name: "MAX_HEADER_LIST_SIZE", doc: "Octets of a decoded header list" },
-    Variable { name: "MAX_PENDING_ACCEPT_RESET_STREAMS", doc: "Streams that a client may reset in quick succession" },
+    Variable {
+        name: "MAX_PENDING_ACCEPT_RESET_STREAMS",
+        doc: "Streams that a client may reset in quick succession",
+    },
     Variable { name: "MAX_SEND_BUF_SIZE", doc: "Octets that are held for a stream on its way out" },
     Variable { name: "KEEP_ALIVE_INTERVAL", doc: "Time without a frame before a ping" },
     Variable { name: "KEEP_ALIVE_TIMEOUT", doc: "How long the answer to a ping may take" },
     Variable { name: "ADAPTIVE_FLOW_CONTROL", doc: "Whether receive windows grow with what arrives" },
-    Variable { name: "INITIAL_STREAM_WINDOW_SIZE", doc: "Receive window of a stream, together with that of a connection" },
+    Variable {
+        name: "INITIAL_STREAM_WINDOW_SIZE",
+        doc: "Receive window of a stream, together with that of a connection",
+    },
     Variable { name: "INITIAL_CONNECTION_WINDOW_SIZE", doc: "Receive window of a connection" },
 ];

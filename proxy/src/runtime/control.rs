@@ -10,9 +10,9 @@ use tokio::sync::watch;
 
 use super::admin::{Policy, Proxy};
 use super::counts::Sources;
+use super::publish::{self, Watchers};
 use super::shutdown::{self, Signals, Trigger};
 use super::workers::{Prepared, Workers};
-use super::publish::{self, Watchers};
 use super::{Cpus, Failure, Started, time_of_day};
 use crate::admin::accept::{Acceptor, bind};
 use crate::admin::{Admin, visible_environment};
@@ -48,8 +48,9 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(|error| system(&error))?;
     let admin_listener = listen(&config.admin.listen)?;
     let mut resolvers = Resolvers::new(&config);
-    let identity = identity::start(&config.identity, &config.control, &resolvers.named("identity"), time_of_day)
-        .map_err(|error| Failure::Config(error.to_string()))?;
+    let identity =
+        identity::start(&config.identity, &config.control, &resolvers.named("identity"), time_of_day)
+            .map_err(|error| Failure::Config(error.to_string()))?;
     let clients = Clients::spawn(&config, |name| resolvers.named(name), &identity.state)
         .map_err(|error| Failure::Config(error.to_string()))?;
 
@@ -61,9 +62,8 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<(), Failure> {
     let hub = Hub::new(&config, clients, delivers);
     hub.discovery(count).watch(Key::Inbound(admin_port(&config)));
     let inspector = hub.inspector();
-    let (workers, ended) = prepared
-        .start(&config, &output, |worker| hub.discovery(worker))
-        .map_err(|error| system(&error))?;
+    let (workers, ended) =
+        prepared.start(&config, &output, |worker| hub.discovery(worker)).map_err(|error| system(&error))?;
     tokio::spawn(hub.run());
     tokio::spawn(publish::identity(identity.state.clone(), workers.clone()));
     let taps = match &config.tap {

@@ -83,8 +83,13 @@ fn discovery(metrics: &mut Metrics, counts: &Counts) {
 
 fn constants(metrics: &mut Metrics) {
     let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
-    let build =
-        [("vendor", "linkerd"), ("version", env!("CARGO_PKG_VERSION")), ("profile", profile), ("date", ""), ("git_sha", "")];
+    let build = [
+        ("vendor", "linkerd"),
+        ("version", env!("CARGO_PKG_VERSION")),
+        ("profile", profile),
+        ("date", ""),
+        ("git_sha", ""),
+    ];
     let rustls = [
         ("tls_suites", "TLS13_AES_128_GCM_SHA256,TLS13_AES_256_GCM_SHA384,TLS13_CHACHA20_POLY1305_SHA256"),
         ("tls_kx_groups", "X25519MLKEM768,X25519,secp256r1,secp384r1"),

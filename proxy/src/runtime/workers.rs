@@ -79,8 +79,7 @@ impl Prepared {
             true => Loopback::Refused,
             false => Loopback::Allowed,
         };
-        let sockets: Vec<_> =
-            (0..count).map(|_| listeners::open(&plans, count)).collect::<Result<_, _>>()?;
+        let sockets: Vec<_> = (0..count).map(|_| listeners::open(&plans, count)).collect::<Result<_, _>>()?;
         let ended = Ended::new();
         for (index, (inbox, sockets)) in self.inboxes.into_iter().zip(sockets).enumerate() {
             let settings = Settings {
@@ -93,13 +92,15 @@ impl Prepared {
             };
             let discovery = discovery(index);
             let (end, end_seen) = oneshot::channel();
-            std::thread::Builder::new().name(format!("worker-{index}")).stack_size(STACK).spawn(move || {
-                if let Err(error) = work(inbox, sockets, settings, discovery) {
-                    tracing::error!(%error, "a worker cannot run");
-                }
-                // Nobody may be waiting for it.
-                let _ = end.send(());
-            })?;
+            std::thread::Builder::new().name(format!("worker-{index}")).stack_size(STACK).spawn(
+                move || {
+                    if let Err(error) = work(inbox, sockets, settings, discovery) {
+                        tracing::error!(%error, "a worker cannot run");
+                    }
+                    // Nobody may be waiting for it.
+                    let _ = end.send(());
+                },
+            )?;
             ended.push(end_seen);
         }
         Ok((self.workers, ended))
@@ -145,7 +146,11 @@ impl Workers {
     }
 
     /// Asks every worker; those that do not answer within a time are left out.
-    pub(super) async fn ask<T>(&self, limit: Duration, question: impl Fn(oneshot::Sender<T>) -> Message) -> Vec<T> {
+    pub(super) async fn ask<T>(
+        &self,
+        limit: Duration,
+        question: impl Fn(oneshot::Sender<T>) -> Message,
+    ) -> Vec<T> {
         let answers: FuturesUnordered<_> = self
             .mailboxes
             .iter()
