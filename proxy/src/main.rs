@@ -9,7 +9,7 @@ use linkerd2_proxy::runtime;
 
 fn main() -> ExitCode {
     let report = match Command::parse(std::env::args().skip(1)) {
-        Ok(Command::Run) => runtime::run(&std::env::vars_os().collect::<Environment>()),
+        Ok(Command::Run) => runtime::run(&Environment::of_process()),
         Ok(Command::Help) => return print(HELP),
         Ok(Command::Version) => return print(concat!("linkerd2-proxy ", env!("CARGO_PKG_VERSION"), "\n")),
         Ok(Command::Await { port, timeout }) => command::await_ready(port, timeout),
