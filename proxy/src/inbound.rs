@@ -36,8 +36,9 @@ pub use settings::Settings;
 use crate::access_log::AccessLog;
 use crate::discovery::{Answer, Discovery, Key, Target};
 use crate::identity::{Alpn, Credentials, Id, peer_id};
-use crate::metrics::{Id as SeriesId, Metrics, Resource, Transport, TransportLabels};
+use crate::metrics::{Id as SeriesId, Metrics, Resource, ServerTls, Transport, TransportLabels};
 use crate::model::{InboundPolicy, NameAddr, Profile};
+use crate::worker::{Source, SourceTls};
 use conn::{AfterSilence, Plan, Reached, Stage, Way, reason};
 use http::RouteCache;
 use ports::{Port, Ports, Tunnel};
@@ -114,6 +115,29 @@ pub struct Conn {
     /// Whether it is being closed for a reason that has been counted.
     refused: bool,
     since: Instant,
+}
+
+// === impl Conn ===
+
+impl Conn {
+    /// The address that the client wanted.
+    pub(crate) fn target(&self) -> SocketAddr {
+        self.way.target
+    }
+
+    /// Where its requests come from, for those who watch.
+    pub(crate) fn source(&self) -> Source {
+        let way = &self.way;
+        Source {
+            direction: crate::metrics::Direction::Inbound,
+            client: way.client,
+            tls: match TlsKey::new(&way.tls, &way.peer).labels() {
+                ServerTls::None(reason) => SourceTls::None(reason),
+                _ => SourceTls::Meshed(way.peer.id().cloned()),
+            },
+            target: way.target,
+        }
+    }
 }
 
 // === impl Inbound ===
@@ -518,16 +542,6 @@ impl Inbound {
             Some(port) => port.policy.clone(),
             None => self.settings.default_policy(number),
         }
-    }
-}
-
-// === impl Conn ===
-
-impl Conn {
-    /// The address that the client wanted.
-    #[must_use]
-    pub fn target(&self) -> SocketAddr {
-        self.way.target
     }
 }
 
