@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use mesh_core::duration::GoDuration;
 use mesh_core::identity::TrustDomain;
 use mesh_core::port::PortRanges;
+use mesh_core::quantity::Quantity;
 
 /// The control plane of the mesh: one component per process.
 #[derive(Clone, Debug, Parser)]
@@ -31,6 +32,8 @@ pub enum Component {
     SpValidator(SpValidatorArgs),
     /// Show users the requests of workloads as they happen
     Tap(TapArgs),
+    /// Answer the command and the dashboard
+    PublicApi(PublicApiArgs),
 }
 
 /// What all components share.
@@ -291,6 +294,41 @@ pub struct TapArgs {
     pub tls: TlsArgs,
 }
 
+/// Arguments of `public-api`.
+#[derive(Clone, Debug, Args)]
+pub struct PublicApiArgs {
+    /// What all components share.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Where questions are answered
+    #[arg(long, value_name = "ADDR", default_value = ":8085")]
+    pub grpc_addr: ListenAddr,
+    /// The DNS domain of the cluster
+    #[arg(long, value_name = "DOMAIN", default_value = "cluster.local")]
+    pub cluster_domain: String,
+    /// The suffix of every identity
+    #[arg(long, value_name = "DOMAIN", default_value = "cluster.local")]
+    pub identity_trust_domain: TrustDomain,
+    /// The destination API, for those who ask what it knows
+    #[arg(long, value_name = "HOST:PORT")]
+    pub destination_addr: Option<String>,
+    /// A Prometheus that scrapes the proxies
+    #[arg(long, value_name = "URL")]
+    pub prometheus_url: Option<String>,
+    /// Scrape the proxies and keep a short window; asked where there is no Prometheus
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, default_value_t = true)]
+    pub direct: bool,
+    /// Time between two scrapes of one proxy
+    #[arg(long, value_name = "DURATION", default_value = "10s")]
+    pub direct_scrape_interval: GoDuration,
+    /// How far back the window goes
+    #[arg(long, value_name = "DURATION", default_value = "1h0m0s")]
+    pub direct_window: GoDuration,
+    /// How much memory the window may take
+    #[arg(long, value_name = "QUANTITY", default_value = "64Mi")]
+    pub direct_memory_limit: Quantity,
+}
+
 /// Where a serving certificate is kept and who maintains it.
 #[derive(Clone, Debug, Args)]
 pub struct TlsArgs {
@@ -315,6 +353,7 @@ impl Component {
             Self::ProxyInjector(_) => "proxy-injector",
             Self::SpValidator(_) => "sp-validator",
             Self::Tap(_) => "tap",
+            Self::PublicApi(_) => "public-api",
         }
     }
 
@@ -325,13 +364,18 @@ impl Component {
             Self::ProxyInjector(args) => &args.common,
             Self::SpValidator(args) => &args.common,
             Self::Tap(args) => &args.common,
+            Self::PublicApi(args) => &args.common,
         }
     }
 
     /// Whether the component serves an admin port; one that runs once does not.
     pub fn is_server(&self) -> bool {
         match self {
-            Self::Identity(_) | Self::ProxyInjector(_) | Self::SpValidator(_) | Self::Tap(_) => true,
+            Self::Identity(_)
+            | Self::ProxyInjector(_)
+            | Self::SpValidator(_)
+            | Self::Tap(_)
+            | Self::PublicApi(_) => true,
         }
     }
 }

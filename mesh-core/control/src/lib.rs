@@ -16,11 +16,13 @@ pub mod grpc;
 pub mod identity;
 pub mod index;
 pub mod injector;
+pub mod public_api;
 pub mod record;
 pub mod runtime;
 pub mod source;
 pub mod sp_validator;
 pub mod tap;
 pub mod webhook;
+pub mod workloads;
 
 pub use runtime::{RunError, Runtime};

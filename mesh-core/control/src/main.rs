@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use mesh_control::args::{Cli, Component};
-use mesh_control::{RunError, Runtime, identity, injector, sp_validator, tap};
+use mesh_control::{RunError, Runtime, identity, injector, public_api, sp_validator, tap};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -35,6 +35,7 @@ async fn run(component: &Component) -> Result<(), RunError> {
         Component::ProxyInjector(args) => injector::run(args, &runtime).await?,
         Component::SpValidator(args) => sp_validator::run(args, &runtime).await?,
         Component::Tap(args) => tap::run(args, &runtime).await?,
+        Component::PublicApi(args) => public_api::run(args, &runtime).await?,
     }
     runtime.finish().await;
     Ok(())
