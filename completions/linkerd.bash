@@ -780,12 +780,20 @@ _linkerd() {
             return 0
             ;;
         linkerd__subcmd__check)
-            opts="-o -L -h --pre --linkerd-cni-enabled --expected-version --cli-version-override --output --wait --linkerd-namespace --cni-namespace --kubeconfig --context --as --as-group --api-addr --verbose --color --help config help"
+            opts="-n -o -L -h --pre --linkerd-cni-enabled --proxy --namespace --expected-version --cli-version-override --output --wait --linkerd-namespace --cni-namespace --kubeconfig --context --as --as-group --api-addr --verbose --color --help config help"
             if [[ ${cur} == -* || ${COMP_CWORD} -eq 2 ]] ; then
                 COMPREPLY=( $(compgen -W "${opts}" -- "${cur}") )
                 return 0
             fi
             case "${prev}" in
+                --namespace)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
+                -n)
+                    COMPREPLY=($(compgen -f "${cur}"))
+                    return 0
+                    ;;
                 --expected-version)
                     COMPREPLY=($(compgen -f "${cur}"))
                     return 0

@@ -161,6 +161,7 @@ complete -c linkerd -n "__fish_linkerd_using_subcommand certs; and __fish_seen_s
 complete -c linkerd -n "__fish_linkerd_using_subcommand certs; and __fish_seen_subcommand_from help" -f -a "check" -d 'Check certificates and keys in files'
 complete -c linkerd -n "__fish_linkerd_using_subcommand certs; and __fish_seen_subcommand_from help" -f -a "list" -d 'List the certificates of an installed control plane'
 complete -c linkerd -n "__fish_linkerd_using_subcommand certs; and __fish_seen_subcommand_from help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c linkerd -n "__fish_linkerd_using_subcommand check; and not __fish_seen_subcommand_from config help" -s n -l namespace -d 'Namespace whose data plane is checked (default: all)' -r
 complete -c linkerd -n "__fish_linkerd_using_subcommand check; and not __fish_seen_subcommand_from config help" -l expected-version -d 'Version that everything should have' -r
 complete -c linkerd -n "__fish_linkerd_using_subcommand check; and not __fish_seen_subcommand_from config help" -l cli-version-override -d 'Version to take for this command\'s own' -r
 complete -c linkerd -n "__fish_linkerd_using_subcommand check; and not __fish_seen_subcommand_from config help" -s o -l output -d 'Output format' -r -f -a "table\t'Every check, as text'
@@ -179,6 +180,7 @@ always\t'Always'
 never\t'Never'"
 complete -c linkerd -n "__fish_linkerd_using_subcommand check; and not __fish_seen_subcommand_from config help" -l pre -d 'Check only whether the control plane can be installed'
 complete -c linkerd -n "__fish_linkerd_using_subcommand check; and not __fish_seen_subcommand_from config help" -l linkerd-cni-enabled -d 'With --pre: check the CNI plugin, too'
+complete -c linkerd -n "__fish_linkerd_using_subcommand check; and not __fish_seen_subcommand_from config help" -l proxy -d 'Check the data plane, too'
 complete -c linkerd -n "__fish_linkerd_using_subcommand check; and not __fish_seen_subcommand_from config help" -l verbose -d 'Print more of what happens, on stderr'
 complete -c linkerd -n "__fish_linkerd_using_subcommand check; and not __fish_seen_subcommand_from config help" -s h -l help -d 'Print help (see more with \'--help\')'
 complete -c linkerd -n "__fish_linkerd_using_subcommand check; and not __fish_seen_subcommand_from config help" -f -a "config" -d 'Check what `linkerd install config` made'

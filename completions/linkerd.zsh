@@ -245,6 +245,8 @@ esac
 ;;
 (check)
 _arguments "${_arguments_options[@]}" : \
+'-n+[Namespace whose data plane is checked (default\: all)]:NAMESPACE:_default' \
+'--namespace=[Namespace whose data plane is checked (default\: all)]:NAMESPACE:_default' \
 '--expected-version=[Version that everything should have]:VERSION:_default' \
 '--cli-version-override=[Version to take for this command'\''s own]:VERSION:_default' \
 '-o+[Output format]:FORMAT:((table\:"Every check, as text"
@@ -267,6 +269,7 @@ always\:"Always"
 never\:"Never"))' \
 '--pre[Check only whether the control plane can be installed]' \
 '--linkerd-cni-enabled[With --pre\: check the CNI plugin, too]' \
+'--proxy[Check the data plane, too]' \
 '--verbose[Print more of what happens, on stderr]' \
 '-h[Print help (see more with '\''--help'\'')]' \
 '--help[Print help (see more with '\''--help'\'')]' \

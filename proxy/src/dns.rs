@@ -4,6 +4,7 @@
 //! answer that way is asked for by address.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
@@ -26,7 +27,7 @@ const MAX_ADDRESSES: usize = 256;
 pub struct Resolver {
     config: Dns,
     /// Made at the first question: addresses need none, and a missing `resolv.conf` may appear.
-    resolver: Mutex<Option<TokioResolver>>,
+    resolver: Arc<Mutex<Option<TokioResolver>>>,
     counts: Counts,
 }
 
@@ -76,7 +77,12 @@ pub const RESULTS: [&str; 3] = ["ok", "not_found", "error"];
 impl Resolver {
     /// A resolver by the configuration of the system.
     pub fn new(config: Dns) -> Self {
-        Self { config, resolver: Mutex::new(None), counts: Counts::default() }
+        Self { config, resolver: Arc::default(), counts: Counts::default() }
+    }
+
+    /// The same resolver for another client, counted apart.
+    pub fn sibling(&self) -> Self {
+        Self { config: self.config, resolver: self.resolver.clone(), counts: Counts::default() }
     }
 
     /// The addresses of a host.

@@ -11,6 +11,7 @@ mod key;
 mod lifecycle;
 mod schedule;
 mod service;
+mod spire;
 mod state;
 mod tickets;
 mod trust;
@@ -29,9 +30,10 @@ pub use self::state::{Metrics, Snapshot, State};
 pub use self::trust::{Alpn, TRANSPORT_ALPN, Trust, TrustError};
 pub use self::verify::{PeerError, peer_id};
 
-use self::lifecycle::Lifecycle;
+use self::lifecycle::{Life, Lifecycle};
 use self::schedule::Schedule;
 use self::service::{ServiceIssuer, follow_bundle};
+use self::spire::SpireIssuer;
 use crate::config::{self, Source};
 use crate::discovery::client::ClientConfig;
 use crate::discovery::connect::{ClientAuth, InvalidServer};
@@ -65,9 +67,6 @@ pub enum StartError {
     /// The identity service cannot be spoken to.
     #[error("LINKERD2_PROXY_IDENTITY_SVC_NAME: {0}")]
     Server(#[from] InvalidServer),
-    /// The source of certificates is one that this build cannot use.
-    #[error("LINKERD2_PROXY_IDENTITY_SPIRE_WORKLOAD_API_ADDRESS: {0}")]
-    Spire(String),
 }
 
 /// Starts the tasks that get certificates, renew them and follow the trust bundle. They end with the
@@ -93,6 +92,14 @@ pub fn start(
         max_refresh: config.max_refresh,
         backoff: Backoff::new(FIRST_RETRY, LAST_RETRY, 0.2).unwrap_or_default(),
     };
+    let lifecycle = Life {
+        id: config.id.clone(),
+        schedule,
+        state: sender,
+        metrics: metrics.clone(),
+        clock,
+        bundles: receive_bundles,
+    };
     match &config.source {
         Source::Service { service, token_file, dir, follow_bundle: follow } => {
             let client = ClientConfig::new(service, control, &state, ClientAuth::Anonymous)?;
@@ -100,28 +107,14 @@ pub fn start(
                 let follow = follow_bundle(client.clone(), resolver.clone(), metrics.clone(), bundles);
                 tokio::spawn(follow);
             }
-            let issuer = ServiceIssuer {
-                id: config.id.clone(),
-                client,
-                resolver: resolver.clone(),
-                token_file: token_file.clone(),
-                key: KeyAndRequest::load_or_make(dir, &config.id)?,
-            };
-            let lifecycle = Lifecycle {
-                id: config.id.clone(),
-                issuer,
-                schedule,
-                state: sender,
-                metrics: metrics.clone(),
-                clock,
-                bundles: receive_bundles,
-                pending: None,
-                generation: 0,
-            };
-            tokio::spawn(lifecycle.run());
+            let key = KeyAndRequest::load_or_make(dir, &config.id)?;
+            let (resolver, token_file) = (resolver.clone(), token_file.clone());
+            let issuer = ServiceIssuer { id: config.id.clone(), client, resolver, token_file, key };
+            tokio::spawn(Lifecycle::new(lifecycle, issuer).run());
         }
         Source::Spire { socket } => {
-            return Err(StartError::Spire(format!("{}: not supported by this version", socket.display())));
+            let issuer = SpireIssuer { id: config.id.clone(), socket: socket.clone() };
+            tokio::spawn(Lifecycle::new(lifecycle, issuer).run());
         }
     }
     Ok(Identity { state, metrics })

@@ -2,6 +2,7 @@
 
 pub mod access_log;
 pub mod admin;
+pub mod command;
 pub mod config;
 pub mod discovery;
 pub mod dns;
@@ -10,6 +11,9 @@ pub mod inbound;
 pub mod logging;
 pub mod metrics;
 pub mod model;
+pub mod outbound;
 pub mod tap;
 #[cfg(test)]
 mod testing;
+pub mod trace;
+pub mod worker;

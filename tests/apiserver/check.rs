@@ -113,3 +113,26 @@ fn the_cni_plugin_is_asked_for() {
     let passes = |ran: &crate::kit::Ran| ran.out.lines().filter(|line| line.starts_with('\u{221a}')).count();
     assert!(passes(&after) > passes(&before), "{}\n{}", before.out, after.out);
 }
+
+#[test]
+fn what_is_installed_but_does_not_run_is_told() {
+    let turn = Turn::take();
+    let cluster = turn.cluster;
+    let manifest = linkerd(cluster, ["install"]).ok();
+    apply(cluster, &manifest);
+    let ran = linkerd(cluster, ["check", "--wait=1s"]);
+    assert_eq!(ran.code, 1, "{}", ran.out);
+    for line in [
+        "\u{221a} 'linkerd-config' config map exists",
+        "\u{221a} heartbeat ServiceAccount exist",
+        "\u{d7} controller pod is running",
+        "    see https://linkerd.io/checks/#l5d-existence-controller for hints",
+    ] {
+        assert!(ran.out.lines().any(|found| found == line), "{line}: {}", ran.out);
+    }
+    assert!(!ran.out.contains("linkerd-identity\n"), "what follows a fatal check is not shown: {}", ran.out);
+    let json = linkerd(cluster, ["check", "--proxy", "-n", "none", "-o", "json", "--wait=1s"]);
+    assert_eq!(serde_json::from_str::<Value>(&json.out).unwrap()["success"], false);
+    let usage = linkerd(cluster, ["check", "--pre", "--proxy"]).refused();
+    assert!(usage.contains("--pre and --proxy flags are mutually exclusive"), "{usage}");
+}

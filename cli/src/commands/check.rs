@@ -1,11 +1,11 @@
-//! `linkerd check`: may we install, and is what was installed still there?
+//! `linkerd check`: may we install, is what was installed still there, and does it work?
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
-use mesh_health::categories::{self, Redirection};
+use mesh_health::categories::{self, Redirection, Scope};
 use mesh_health::facts::{Clock, Known};
 use mesh_health::{Category, CategoryReport, Facts, Limits, Observer};
 use serde_json::Value;
@@ -25,7 +25,9 @@ use crate::ui::Stream;
 #[command(after_help = "Examples:\n  \
     linkerd check --pre                  # is this cluster ready for an install?\n  \
     linkerd check --pre -o json          # the same for a program\n  \
-    linkerd check config                 # did `linkerd install config` do all it should?")]
+    linkerd check config                 # did `linkerd install config` do all it should?\n  \
+    linkerd check                        # does the control plane work?\n  \
+    linkerd check --proxy -n shop        # do the proxies of a namespace?")]
 pub struct CheckArgs {
     /// Check only whether the control plane can be installed
     #[arg(long)]
@@ -33,6 +35,12 @@ pub struct CheckArgs {
     /// With --pre: check the CNI plugin, too
     #[arg(long)]
     pub linkerd_cni_enabled: bool,
+    /// Check the data plane, too
+    #[arg(long)]
+    pub proxy: bool,
+    /// Namespace whose data plane is checked (default: all)
+    #[arg(short, long, value_name = "NAMESPACE")]
+    namespace: Option<String>,
     #[command(flatten)]
     common: CommonArgs,
     #[command(subcommand)]
@@ -80,18 +88,19 @@ pub fn run(context: &mut Context<'_>, args: &CheckArgs) -> Result<Outcome, Comma
     match &args.stage {
         Some(Stage::Config(common)) => {
             let rendered = |context: &mut Context<'_>| install::expected_objects(context);
-            check(context, common, categories::config(), rendered)
+            check(context, common, None, categories::config(), rendered)
         }
+        None if args.pre && args.proxy => Err(invalid("--pre and --proxy flags are mutually exclusive")),
         None if args.pre => {
-            let redirection =
-                if args.linkerd_cni_enabled { Redirection::Cni } else { Redirection::Init };
-            check(context, &args.common, categories::pre(redirection), install::default_objects)
+            let redirection = if args.linkerd_cni_enabled { Redirection::Cni } else { Redirection::Init };
+            check(context, &args.common, None, categories::pre(redirection), install::default_objects)
         }
         None if args.linkerd_cni_enabled => Err(invalid("--linkerd-cni-enabled can only be used with --pre")),
-        None => Err(invalid("one of --pre and `config` is needed").hint(
-            "`linkerd check --pre` asks whether an install would work, `linkerd check config` whether its first \
-             stage did; checks of a running control plane are not in this version",
-        )),
+        None => {
+            let scope = if args.proxy { Scope::DataPlane } else { Scope::ControlPlane };
+            let namespace = args.namespace.clone();
+            check(context, &args.common, namespace, categories::installed(scope), install::expected_objects)
+        }
     }
 }
 
@@ -102,19 +111,31 @@ fn invalid(message: &str) -> CommandError {
 fn check(
     context: &mut Context<'_>,
     args: &CommonArgs,
+    data_plane_namespace: Option<String>,
     categories: Vec<Category>,
     rendered: impl FnOnce(&mut Context<'_>) -> Result<Vec<Value>, CommandError>,
 ) -> Result<Outcome, CommandError> {
     let config = context.global.client_config();
     let client = context.block_on(async move { mesh_k8s::Client::connect(&config).await })?;
+    // Without a client nothing of it is asked.
+    let rendered = if client.is_ok() { rendered(context)? } else { Vec::new() };
+    let control_plane_version = match &client {
+        Ok(client) => super::version::installed(context, client),
+        Err(_) => None,
+    };
+    // The init container is rendered into the control plane's own pods unless the plugin does its work.
+    let cni = !rendered.is_empty() && !rendered.iter().any(has_init_container);
     let known = Known {
         namespace: context.global.linkerd_namespace.clone(),
         cni_namespace: context.global.cni_namespace.clone(),
         cli_version: args.cli_version_override.clone().unwrap_or_else(|| context.settings.version.clone()),
         expected_version: args.expected_version.clone(),
-        // Without a client nothing of it is asked.
-        rendered: if client.is_ok() { rendered(context)? } else { Vec::new() },
+        rendered,
         kubectl_version: kubectl_version(),
+        data_plane_namespace,
+        control_plane_version,
+        cni,
+        self_check: None,
         clock: Clock(jiff::Timestamp::now),
     };
     let facts = Facts::new(client, known);
@@ -124,6 +145,11 @@ fn check(
     printer.spinner.finish_and_clear();
     print(context, args.output, &reports)?;
     Ok(if text::succeeds(&reports) { Outcome::Success } else { Outcome::Exit(1) })
+}
+
+fn has_init_container(object: &Value) -> bool {
+    let containers = object.pointer("/spec/template/spec/initContainers").and_then(Value::as_array);
+    containers.is_some_and(|all| all.iter().any(|container| container["name"] == "linkerd-init"))
 }
 
 fn print(

@@ -59,6 +59,11 @@ fn line(label: &str, version: &str, args: &VersionArgs) -> String {
     if args.short { format!("{version}\n") } else { format!("{label}: {version}\n") }
 }
 
+/// The version that install recorded; none when nothing is, or nobody tells.
+pub(super) fn installed(context: &mut Context<'_>, client: &Client) -> Option<String> {
+    server(context, client).unwrap_or(None)
+}
+
 /// The version that install recorded.
 fn server(context: &mut Context<'_>, client: &Client) -> Result<Option<String>, CommandError> {
     let namespace = context.global.linkerd_namespace.clone();

@@ -2,7 +2,7 @@
 //!
 //! The published ones (destination, policy, identity, tap) are those of [`linkerd2_proxy_api`]. Ours are in `proto/`:
 //! [`trust`] brings the trust anchors to proxies while they run, [`tap`] is what the aggregated tap API is asked,
-//! [`public`] is what the command and the dashboard ask.
+//! [`public`] is what the command and the dashboard ask. [`spiffe`] is published as well, but by no crate.
 
 pub use linkerd2_proxy_api as published;
 
@@ -28,6 +28,18 @@ pub mod tap {
         reason = "generated; the .proto file has the words"
     )]
     tonic::include_proto!("linkerd.tap.v1");
+}
+
+/// The SPIFFE Workload API, as far as a proxy asks it.
+pub mod spiffe {
+    #![allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::allow_attributes_without_reason,
+        reason = "generated; the .proto file has the words"
+    )]
+    tonic::include_proto!("_");
 }
 
 /// What the command and the dashboard ask.

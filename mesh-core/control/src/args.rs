@@ -24,6 +24,8 @@ pub struct Cli {
 /// The components.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Component {
+    /// Tell proxies where services are and who may talk to whom
+    Destination(Box<DestinationArgs>),
     /// Sign the certificates of workloads
     Identity(IdentityArgs),
     /// Add the proxy to pods as they are created
@@ -34,6 +36,8 @@ pub enum Component {
     Tap(TapArgs),
     /// Answer the command and the dashboard
     PublicApi(PublicApiArgs),
+    /// Compose a report about this install, and send it where that is configured
+    Heartbeat(HeartbeatArgs),
 }
 
 /// What all components share.
@@ -329,6 +333,23 @@ pub struct PublicApiArgs {
     pub direct_memory_limit: Quantity,
 }
 
+/// Arguments of `heartbeat`.
+#[derive(Clone, Debug, Args)]
+pub struct HeartbeatArgs {
+    /// What all components share.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// A Prometheus that knows how much there is to do
+    #[arg(long, value_name = "URL")]
+    pub prometheus_url: Option<String>,
+    /// Where the report is sent; nowhere unless given
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Print the report, and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 /// Where a serving certificate is kept and who maintains it.
 #[derive(Clone, Debug, Args)]
 pub struct TlsArgs {
@@ -349,33 +370,34 @@ impl Component {
     /// The name by which it is started.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Destination(_) => "destination",
             Self::Identity(_) => "identity",
             Self::ProxyInjector(_) => "proxy-injector",
             Self::SpValidator(_) => "sp-validator",
             Self::Tap(_) => "tap",
             Self::PublicApi(_) => "public-api",
+            Self::Heartbeat(_) => "heartbeat",
         }
     }
 
     /// The arguments that all components share.
     pub fn common(&self) -> &CommonArgs {
         match self {
+            Self::Destination(args) => &args.common,
             Self::Identity(args) => &args.common,
             Self::ProxyInjector(args) => &args.common,
             Self::SpValidator(args) => &args.common,
             Self::Tap(args) => &args.common,
             Self::PublicApi(args) => &args.common,
+            Self::Heartbeat(args) => &args.common,
         }
     }
 
     /// Whether the component serves an admin port; one that runs once does not.
     pub fn is_server(&self) -> bool {
         match self {
-            Self::Identity(_)
-            | Self::ProxyInjector(_)
-            | Self::SpValidator(_)
-            | Self::Tap(_)
-            | Self::PublicApi(_) => true,
+            Self::Heartbeat(_) => false,
+            _ => true,
         }
     }
 }

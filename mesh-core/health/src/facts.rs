@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use futures::future::BoxFuture;
 use jiff::Timestamp;
 use mesh_k8s::objects::Selection;
 use mesh_k8s::{Client, Error, Resource};
@@ -24,8 +25,54 @@ pub struct Known {
     pub rendered: Vec<Value>,
     /// What `kubectl` says of its version: `None` if there is none to ask.
     pub kubectl_version: Option<String>,
+    /// The namespace whose proxies are looked at; all when there is none.
+    pub data_plane_namespace: Option<String>,
+    /// The version that the control plane was installed as.
+    pub control_plane_version: Option<String>,
+    /// Whether the control plane was installed for the CNI plugin.
+    pub cni: bool,
+    /// Asks the control plane about itself, where its API can be reached.
+    pub self_check: Option<SelfCheck>,
     /// This machine's clock.
     pub clock: Clock,
+}
+
+/// What the control plane says of one of its dependencies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SelfCheckRow {
+    /// `kubernetes`, `prometheus`.
+    pub subsystem: String,
+    /// What was looked at.
+    pub description: String,
+    /// What is wrong; none when all is well.
+    pub error: Option<String>,
+}
+
+type Answer = BoxFuture<'static, Result<Vec<SelfCheckRow>, String>>;
+
+/// A call of the control plane's own check.
+#[derive(Clone)]
+pub struct SelfCheck(Arc<dyn Fn() -> Answer + Send + Sync>);
+
+impl SelfCheck {
+    /// A call by whoever knows how to reach the API.
+    pub fn new<F>(call: impl Fn() -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = Result<Vec<SelfCheckRow>, String>> + Send + 'static,
+    {
+        Self(Arc::new(move || Box::pin(call())))
+    }
+
+    /// Calls.
+    pub(crate) fn call(&self) -> Answer {
+        (self.0)()
+    }
+}
+
+impl std::fmt::Debug for SelfCheck {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("SelfCheck")
+    }
 }
 
 /// A clock; the default one stands still at the epoch.

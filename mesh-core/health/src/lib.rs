@@ -6,6 +6,7 @@
 pub mod categories;
 pub mod check;
 pub mod facts;
+mod pods;
 pub mod runner;
 
 pub use check::{Category, Check, Finding, Level};

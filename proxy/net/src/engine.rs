@@ -5,17 +5,42 @@
 //! connections that it concerns, and at the end of the round seals and writes each of those once. There is no task, channel or
 //! allocation per request.
 
+mod accept;
 mod arena;
+mod conn;
+mod core;
+mod detect;
 mod endpoint;
+mod exchange;
+mod forward;
 pub mod handler;
+mod hello;
+mod http1;
+mod http2;
+mod io;
 mod mailbox;
+mod pipe;
+mod pool;
+mod ready;
+mod reply;
+mod timer;
+mod tls;
+mod tunnel;
+mod worker;
 
 use std::time::{Duration, Instant};
 
 pub use handler::*;
 pub use mailbox::{Inbox, Mailbox, Undelivered, mailbox};
 
-use arena::{Arena, Key};
+pub use worker::Engine;
+
+use core::{Action, Core};
+
+use arena::Key;
+
+use crate::http1::HeadLimits;
+use crate::transport::{OriginalDst, SocketOptions};
 
 /// Names a connection; one of a connection that is gone names nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -46,23 +71,34 @@ pub struct Control<'a, H: Handler> {
     endpoints: &'a mut Vec<Option<Box<H::Endpoint>>>,
 }
 
-/// What belongs to the engine and not to the handler: everything that [`Control`] reaches.
-pub(crate) struct Core {
-    now: Instant,
-    random: u64,
-    endpoints: Arena<endpoint::Endpoint>,
-    /// What handlers asked for during a call; done when the call is over, so that nothing changes under its feet.
-    actions: Vec<Action>,
+/// How an engine works, whatever its handler decides.
+#[derive(Clone, Copy, Debug)]
+pub struct Config {
+    /// Bounds on a head of HTTP/1.
+    pub head: HeadLimits,
+    /// How long a head of HTTP/1 may take from its first octet, and the first head of a connection from its beginning.
+    pub head_timeout: Duration,
+    /// How long a connection of an HTTP/1 client may be idle; none is no limit.
+    pub http1_idle: Option<Duration>,
+    /// Octets of output of a connection beyond which those who feed it are held back.
+    pub max_unwritten: usize,
+    /// Requests that may wait for a connection of one endpoint.
+    pub max_waiting: usize,
+    /// HTTP/2 connections to one endpoint, of which the second is opened when the first is saturated.
+    pub max_http2_connections: usize,
 }
 
-/// What a handler asked for.
-enum Action {
-    ResumeConn(Key),
-    ResumeExchange(Key),
-    CloseConn(Key, &'static str),
-    AddedEndpoint(Key),
-    RemovedEndpoint(Key),
-    Drain(Duration),
+/// A listening socket, and what is done with what it accepts.
+#[derive(Debug)]
+pub struct Listener {
+    /// A number for [`Accepted::listener`].
+    pub id: u8,
+    /// The socket, from [`crate::transport::listen`].
+    pub socket: std::net::TcpListener,
+    /// Options of accepted connections.
+    pub options: SocketOptions,
+    /// Where their original destinations come from.
+    pub original: OriginalDst,
 }
 
 // === impl Control ===
@@ -153,15 +189,17 @@ impl<H: Handler> Control<'_, H> {
     }
 }
 
-// === impl Core ===
+// === impl Config ===
 
-impl Core {
-    /// splitmix64: good enough to choose between endpoints.
-    fn random(&mut self) -> u64 {
-        self.random = self.random.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.random;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            head: HeadLimits::default(),
+            head_timeout: Duration::from_secs(30),
+            http1_idle: None,
+            max_unwritten: worker::DEFAULT_UNWRITTEN,
+            max_waiting: 10_000,
+            max_http2_connections: 8,
+        }
     }
 }

@@ -1,14 +1,14 @@
-//! Codecs of a proxy's data path: HPACK, HTTP/2 and HTTP/1, as pure functions and state machines on slices.
+//! The data path of a proxy, without a word of any mesh: codecs, and the engine that moves octets.
 //!
-//! Nothing here reads a socket, a clock or the environment. Input is a slice that the caller has read; output is appended to
-//! a `Vec<u8>` of the caller's, which seals and writes it once at the end of a poll round. Nothing is allocated for a frame
-//! or a header once buffers have grown to their working size.
+//! The codecs (HPACK, HTTP/2, HTTP/1) are pure functions and state machines on slices: they read no socket, clock or
+//! environment. Input is a slice that the caller has read; output is appended to a `Vec<u8>` of the caller's. Nothing is allocated
+//! for a frame or a header once buffers have grown to their working size. [`engine`] owns the sockets of a worker thread, and asks
+//! a [`engine::Handler`] where things go.
 
 pub mod backoff;
 pub mod balance;
 pub mod breaker;
 pub mod budget;
-#[allow(dead_code, reason = "the seam comes before what calls it")]
 pub mod engine;
 pub mod h2;
 pub mod headers;
@@ -16,5 +16,6 @@ pub mod hpack;
 pub mod http1;
 pub mod proxy_header;
 pub mod rate_limit;
+pub mod transport;
 pub mod transport_header;
 mod window;

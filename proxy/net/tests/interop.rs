@@ -149,18 +149,19 @@ impl Client {
         wrote.unwrap();
         assert!(read.unwrap() > 0, "the server left");
         let (mut at, mut done) = (0, false);
+        let mut fields = HeaderList::new();
         loop {
-            let polled = self.connection.poll(&self.input[at..], &mut self.out).unwrap();
+            let polled = self.connection.poll(&self.input[at..], &mut fields, &mut self.out).unwrap();
             at += polled.consumed;
             match polled.event {
                 None => break,
-                Some(Event::Headers { stream, part, headers, end }) => {
+                Some(Event::Headers { stream, part, end, .. }) => {
                     assert_eq!(stream, key);
                     let place = if part == Part::Trailers { &mut *trailers } else { &mut *head };
-                    *place = headers.clone();
+                    *place = fields.clone();
                     done |= end == End::Stream;
                 }
-                Some(Event::Data { stream, data, end }) => {
+                Some(Event::Data { stream, data, end, .. }) => {
                     body.extend_from_slice(data);
                     done |= end == End::Stream;
                     let octets = data.len();

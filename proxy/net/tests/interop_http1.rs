@@ -9,7 +9,7 @@ use hyper_util::rt::TokioIo;
 use proxy_net::h2::End;
 use proxy_net::headers::HeaderList;
 use proxy_net::http1::{
-    Body, BodyDecoder, HeadLimits, Http1Error, Method, Parsed, Reuse, parse_request, parse_response,
+    Body, BodyDecoder, HeadLimits, Http1Error, Method, Parsed, Reuse, Version, parse_request, parse_response,
     write_chunk, write_last_chunk, write_request, write_response,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -71,13 +71,19 @@ async fn serve(io: DuplexStream) {
         answer.push(b":status", b"200");
         answer.push(b"x-path", list.value(b":path").unwrap());
         if body.len() % 2 == 1 {
-            write_response(&answer, Body::Chunked, Reuse::KeepAlive, &mut out);
+            write_response(&answer, Body::Chunked, Reuse::KeepAlive, Version::Http11, &mut out);
             body.chunks(1000).for_each(|piece| write_chunk(piece, &mut out));
             let trailers: HeaderList = [(&b"x-sum"[..], &b"odd"[..])].into_iter().collect();
             write_last_chunk(&trailers, &mut out);
         } else {
             answer.push(b"content-length", body.len().to_string().as_bytes());
-            write_response(&answer, Body::Length(body.len() as u64), Reuse::KeepAlive, &mut out);
+            write_response(
+                &answer,
+                Body::Length(body.len() as u64),
+                Reuse::KeepAlive,
+                Version::Http11,
+                &mut out,
+            );
             out.extend_from_slice(&body);
         }
         wire.io.write_all(&out).await.unwrap();

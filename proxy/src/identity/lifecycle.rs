@@ -35,43 +35,52 @@ pub(super) trait Issuer {
     fn issue(&mut self) -> impl Future<Output = Result<Issued, String>> + Send;
 }
 
-/// The task.
-pub(super) struct Lifecycle<I> {
+/// What the task works with, whoever makes leaves.
+pub(super) struct Life {
     pub(super) id: Id,
-    pub(super) issuer: I,
     pub(super) schedule: Schedule,
     pub(super) state: watch::Sender<State>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) clock: fn() -> SystemTime,
     /// Bundles as they are learned.
     pub(super) bundles: mpsc::Receiver<Bundle>,
+}
+
+/// The task.
+pub(super) struct Lifecycle<I> {
+    life: Life,
+    issuer: I,
     /// A bundle that the present leaf does not lead to.
-    pub(super) pending: Option<Trust>,
-    pub(super) generation: u64,
+    pending: Option<Trust>,
+    generation: u64,
 }
 
 // === impl Lifecycle ===
 
 impl<I: Issuer> Lifecycle<I> {
+    pub(super) fn new(life: Life, issuer: I) -> Self {
+        Self { life, issuer, pending: None, generation: 0 }
+    }
+
     /// Runs until its task is dropped.
     pub(super) async fn run(mut self) {
         let mut failures = 0;
-        let mut next = Moment::after(Duration::ZERO, (self.clock)(), Instant::now());
+        let mut next = Moment::after(Duration::ZERO, (self.life.clock)(), Instant::now());
         loop {
             self.wait(&next).await;
             let issued = self.issuer.issue().await;
-            let now = (self.clock)();
+            let now = (self.life.clock)();
             let wait =
                 match issued.and_then(|issued| self.take(issued, now).map_err(|error| error.to_string())) {
                     Ok(expires) => {
                         failures = 0;
-                        self.schedule.refresh(now, expires)
+                        self.life.schedule.refresh(now, expires)
                     }
                     Err(error) => {
-                        self.metrics.refresh_failed();
-                        let wait = self.schedule.retry(now, self.expires(), failures, rand::random());
+                        self.life.metrics.refresh_failed();
+                        let wait = self.life.schedule.retry(now, self.expires(), failures, rand::random());
                         failures = failures.saturating_add(1);
-                        tracing::warn!(id = %self.id, %error, ?wait, "no certificate; retrying");
+                        tracing::warn!(id = %self.life.id, %error, ?wait, "no certificate; retrying");
                         wait
                     }
                 };
@@ -83,30 +92,30 @@ impl<I: Issuer> Lifecycle<I> {
     async fn wait(&mut self, moment: &Moment) {
         let mut reminder = tokio::time::interval(REMINDER);
         reminder.tick().await;
-        while let Some(left) = moment.left((self.clock)(), Instant::now()) {
+        while let Some(left) = moment.left((self.life.clock)(), Instant::now()) {
             tokio::select! {
                 () = tokio::time::sleep(left.min(LONGEST_SLEEP)) => {}
-                Some(bundle) = self.bundles.recv() => {
+                Some(bundle) = self.life.bundles.recv() => {
                     if self.adopt(bundle) == Adopted::NeedsLeaf {
                         return;
                     }
                 }
-                _ = reminder.tick(), if self.state.borrow().credentials.is_none() => {
-                    tracing::warn!(id = %self.id, "still without a certificate: connections of the mesh cannot be served");
+                _ = reminder.tick(), if self.life.state.borrow().credentials.is_none() => {
+                    tracing::warn!(id = %self.life.id, "still without a certificate: connections of the mesh cannot be served");
                 }
             }
         }
     }
 
     fn expires(&self) -> Option<SystemTime> {
-        self.state.borrow().credentials.as_ref().map(|credentials| credentials.leaf().not_after())
+        self.life.state.borrow().credentials.as_ref().map(|credentials| credentials.leaf().not_after())
     }
 
     /// Puts a leaf in force if peers would take it: with the newest bundle if it leads there, else with the present one.
     fn take(&mut self, issued: Issued, now: SystemTime) -> Result<SystemTime, CredentialsError> {
-        let present = self.state.borrow().trust.clone();
+        let present = self.life.state.borrow().trust.clone();
         let Issued { chain, key, valid_until } = issued;
-        let with = |trust: &Trust| Leaf::verify(chain.clone(), &key, &self.id, trust, now);
+        let with = |trust: &Trust| Leaf::verify(chain.clone(), &key, &self.life.id, trust, now);
         let (leaf, trust) = match self.pending.as_ref().map(|pending| (with(pending), pending)) {
             Some((Ok(leaf), pending)) => (leaf, pending.clone()),
             Some((Err(_), _)) | None => (with(&present)?, present),
@@ -114,19 +123,19 @@ impl<I: Issuer> Lifecycle<I> {
         let expires = valid_until.map_or(leaf.not_after(), |until| until.min(leaf.not_after()));
         self.generation += 1;
         let generation = self.generation;
-        let credentials = Credentials::new(self.id.clone(), leaf, trust.clone(), generation, now)?;
+        let credentials = Credentials::new(self.life.id.clone(), leaf, trust.clone(), generation, now)?;
         if self.pending.as_ref().is_some_and(|pending| pending.same_as(&trust)) {
             self.pending = None;
         }
-        self.metrics.refreshed(now, expires);
-        tracing::info!(id = %self.id, generation, expires = %jiff_text(expires), "certified");
-        self.state.send_replace(State { trust, credentials: Some(Arc::new(credentials)) });
+        self.life.metrics.refreshed(now, expires);
+        tracing::info!(id = %self.life.id, generation, expires = %jiff_text(expires), "certified");
+        self.life.state.send_replace(State { trust, credentials: Some(Arc::new(credentials)) });
         Ok(expires)
     }
 
     /// Puts a bundle in force, or keeps it until there is a leaf for it.
     fn adopt(&mut self, bundle: Bundle) -> Adopted {
-        let state = self.state.borrow().clone();
+        let state = self.life.state.borrow().clone();
         if state.trust.bundle().trusts_same(&bundle) {
             self.pending = None;
             return Adopted::Done;
@@ -135,22 +144,28 @@ impl<I: Issuer> Lifecycle<I> {
         let trust = match state.trust.with_bundle(bundle) {
             Ok(trust) => trust,
             Err(error) => {
-                self.metrics.bundle(false);
+                self.life.metrics.bundle(false);
                 tracing::warn!(%error, "the new trust bundle is not used");
                 return Adopted::Done;
             }
         };
-        self.metrics.bundle(true);
+        self.life.metrics.bundle(true);
         self.generation += 1;
-        let now = (self.clock)();
+        let now = (self.life.clock)();
         let credentials = state.credentials.as_ref().map(|present| {
-            Credentials::new(self.id.clone(), present.leaf().clone(), trust.clone(), self.generation, now)
+            Credentials::new(
+                self.life.id.clone(),
+                present.leaf().clone(),
+                trust.clone(),
+                self.generation,
+                now,
+            )
         });
         match credentials.transpose() {
             Ok(credentials) => {
                 tracing::info!(?anchors, "the trust bundle has changed");
                 self.pending = None;
-                self.state.send_replace(State { trust, credentials: credentials.map(Arc::new) });
+                self.life.state.send_replace(State { trust, credentials: credentials.map(Arc::new) });
                 Adopted::Done
             }
             Err(error) => {

@@ -80,6 +80,14 @@ impl Prometheus {
         Ok(Self { base: url.trim_end_matches('/').to_owned(), client })
     }
 
+    /// One number; `None` where nothing was seen.
+    ///
+    /// # Errors
+    /// When it cannot be asked.
+    pub async fn number(&self, promql: &str) -> Result<Option<f64>, Unanswered> {
+        Ok(self.ask(promql, &[]).await?.first().map(|(_, value)| *value))
+    }
+
     async fn ask(&self, promql: &str, by: &[&'static str]) -> Result<Answer, Unanswered> {
         let failed = |problem: &dyn std::fmt::Display| Unanswered(format!("{}: {problem}", self.base));
         let body = format!("query={}", encoded(promql));
@@ -190,7 +198,8 @@ fn escaped(value: &str) -> String {
     value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }
 
-fn encoded(text: &str) -> String {
+/// A text as part of a query string.
+pub(crate) fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len() * 2);
     for byte in text.bytes() {
         match byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {

@@ -24,6 +24,19 @@ pub fn category() -> Category {
     Category { id: "linkerd-cni-plugin", checks }
 }
 
+/// The category where the control plane was installed for the plugin; elsewhere its checks do not apply.
+pub fn where_installed() -> Category {
+    let mut category = category();
+    for check in &mut category.checks {
+        let ask = std::sync::Arc::clone(&check.ask);
+        check.ask = std::sync::Arc::new(move |facts: Facts| match facts.known().cni {
+            true => ask(facts),
+            false => Box::pin(std::future::ready(Finding::Skip)),
+        });
+    }
+    category
+}
+
 async fn find(
     client: &Client,
     facts: &Facts,

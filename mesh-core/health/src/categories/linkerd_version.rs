@@ -7,7 +7,8 @@ use mesh_core::version;
 
 use crate::check::{Category, Check, Finding};
 
-const NOT_NAMED: &str = "no version to compare with: name one with --expected-version";
+/// Said where no version was named to compare with.
+pub(super) const NOT_NAMED: &str = "no version to compare with: name one with --expected-version";
 
 /// The category.
 pub fn category() -> Category {

@@ -11,7 +11,6 @@ pub(super) struct Key {
 pub(super) struct Arena<T> {
     places: Vec<Place<T>>,
     free: Vec<u32>,
-    len: usize,
 }
 
 struct Place<T> {
@@ -23,11 +22,7 @@ struct Place<T> {
 
 impl<T> Arena<T> {
     pub(super) const fn new() -> Self {
-        Self { places: Vec::new(), free: Vec::new(), len: 0 }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.len
+        Self { places: Vec::new(), free: Vec::new() }
     }
 
     /// The key that the next [`insert`](Self::insert) will return.
@@ -45,7 +40,6 @@ impl<T> Arena<T> {
         } else {
             self.places.push(Place { generation: 0, value: Some(value) });
         }
-        self.len += 1;
         key
     }
 
@@ -56,16 +50,6 @@ impl<T> Arena<T> {
     pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut T> {
         let place = self.places.get_mut(key.index as usize)?;
         if place.generation == key.generation { place.value.as_mut() } else { None }
-    }
-
-    /// The value at a place, whatever its generation.
-    pub(super) fn at(&self, index: u32) -> Option<&T> {
-        self.places.get(index as usize)?.value.as_ref()
-    }
-
-    /// The value at a place, whatever its generation.
-    pub(super) fn at_mut(&mut self, index: u32) -> Option<&mut T> {
-        self.places.get_mut(index as usize)?.value.as_mut()
     }
 
     /// The key of what is at a place now.
@@ -80,7 +64,6 @@ impl<T> Arena<T> {
         let value = place.value.take()?;
         place.generation = place.generation.wrapping_add(1);
         self.free.push(key.index);
-        self.len -= 1;
         Some(value)
     }
 
@@ -107,7 +90,7 @@ mod tests {
         let second = arena.insert("b");
         assert_eq!(second, expected);
         assert_eq!((first.index, arena.get(first)), (second.index, None));
-        assert_eq!((arena.remove(first), arena.len()), (None, 1));
+        assert_eq!(arena.remove(first), None);
         assert_eq!(arena.keys().collect::<Vec<_>>(), [second]);
     }
 }

@@ -1,6 +1,25 @@
 //! Endpoints: their connections, and requests that wait for one.
 
-use super::{EndpointSpec, Load};
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use tokio::net::TcpStream;
+
+use super::arena::Key;
+use super::conn::{Conn, Ending, Origin, Purpose, Stage, Tunnel, socket_options};
+use super::core::CONNECT_FAILED;
+use super::exchange::Phase;
+use super::forward::control;
+use super::http1::Http1Client;
+use super::http2::{Http2, KeepAlive};
+use super::io::errno;
+use super::timer::{Target, Timer};
+use super::tls::{Session, connect_error};
+use super::{
+    ConnectError, Control, Direction, EndpointEvent, EndpointId, EndpointSpec, Engine, Failure, Handler,
+    Load, Upstream,
+};
+use crate::h2::{Connection, Role};
 
 /// An endpoint of this worker.
 pub(super) struct Endpoint {
@@ -9,6 +28,23 @@ pub(super) struct Endpoint {
     pub(super) requests: u32,
     pub(super) connections: u32,
     pub(super) ready: bool,
+    /// Connections with HTTP/2 that take requests.
+    pub(super) http2: Vec<Key>,
+    /// Connections with HTTP/1 that wait for a request, the one that served last at the end.
+    pub(super) idle: VecDeque<(Key, Instant)>,
+    /// How many connections are being opened.
+    pub(super) opening_http1: u32,
+    pub(super) opening_http2: u32,
+    /// Requests that wait for a connection.
+    pub(super) waiting: VecDeque<Key>,
+    /// Attempts to connect that failed since the last that did not.
+    pub(super) failures: u32,
+    pub(super) retry_at: Option<Instant>,
+    pub(super) last_error: Option<ConnectError>,
+    pub(super) timer: Timer,
+    /// Octets since the last report.
+    pub(super) read: u64,
+    pub(super) written: u64,
 }
 
 // === impl Endpoint ===
@@ -16,10 +52,508 @@ pub(super) struct Endpoint {
 impl Endpoint {
     pub(super) fn new(spec: EndpointSpec) -> Self {
         let ready = spec.eager.is_none();
-        Self { spec, removed: false, requests: 0, connections: 0, ready }
+        Self {
+            spec,
+            removed: false,
+            requests: 0,
+            connections: 0,
+            ready,
+            http2: Vec::new(),
+            idle: VecDeque::new(),
+            opening_http1: 0,
+            opening_http2: 0,
+            waiting: VecDeque::new(),
+            failures: 0,
+            retry_at: None,
+            last_error: None,
+            timer: Timer::UNSET,
+            read: 0,
+            written: 0,
+        }
     }
 
     pub(super) fn load(&self) -> Load {
         Load { ready: self.ready, requests: self.requests, connections: self.connections }
+    }
+}
+
+// === impl Engine ===
+
+impl<H: Handler> Engine<H> {
+    /// A connection that can take a request now.
+    pub(super) fn pick(&mut self, endpoint: Key, protocol: Upstream) -> Option<Key> {
+        let place = self.core.endpoints.get_mut(endpoint)?;
+        match protocol {
+            Upstream::Http2 => {
+                let most = self.core.config.max_http2_connections;
+                let all = place.http2.len() + place.opening_http2 as usize;
+                let mut stalled = None;
+                for key in &place.http2 {
+                    let Some(Conn { stage: Stage::Http2(http2), ending: None, .. }) =
+                        self.core.conns.get(*key)
+                    else {
+                        continue;
+                    };
+                    if http2.codec.open_capacity() == 0 {
+                        continue;
+                    }
+                    if !http2.codec.is_stalled() {
+                        return Some(*key);
+                    }
+                    stalled.get_or_insert(*key);
+                }
+                // One that is stalled by flow control still takes a head; with room for another connection, that is better.
+                stalled.filter(|_| all >= most)
+            }
+            Upstream::Http1 => {
+                while let Some((key, _)) = place.idle.pop_back() {
+                    let idle = self.core.conns.get(key).is_some_and(|conn| {
+                        conn.ending.is_none()
+                            && !conn.state.read_ended
+                            && matches!(&conn.stage, Stage::Http1Client(client) if client.is_idle())
+                    });
+                    if idle {
+                        return Some(key);
+                    }
+                }
+                None
+            }
+            Upstream::Http1Once => None,
+        }
+    }
+
+    /// Opens a connection if one is needed and none is on its way.
+    pub(super) fn want(&mut self, endpoint: Key, protocol: Upstream) {
+        let now = self.core.now;
+        let most = self.core.config.max_http2_connections;
+        let Some(place) = self.core.endpoints.get_mut(endpoint) else { return };
+        if place.removed {
+            return;
+        }
+        if let Some(at) = place.retry_at.filter(|at| *at > now) {
+            self.core.wheel.set(&mut place.timer, at, Target::Endpoint(endpoint));
+            return;
+        }
+        place.retry_at = None;
+        match protocol {
+            Upstream::Http2 => {
+                if place.opening_http2 == 0 && place.http2.len() < most {
+                    self.dial(endpoint, Purpose::Http2);
+                }
+            }
+            Upstream::Http1 | Upstream::Http1Once => {
+                let exchanges = &self.core.exchanges;
+                let needed = place
+                    .waiting
+                    .iter()
+                    .filter(|key| exchanges.get(**key).is_some_and(|one| one.protocol != Upstream::Http2))
+                    .count();
+                if (place.opening_http1 as usize) < needed {
+                    self.dial(endpoint, Purpose::Http1);
+                }
+            }
+        }
+    }
+
+    /// Begins to connect.
+    pub(super) fn dial(&mut self, endpoint: Key, purpose: Purpose) -> Option<Key> {
+        let now = self.core.now;
+        let place = self.core.endpoints.get_mut(endpoint)?;
+        let until = now + place.spec.connect_timeout;
+        match purpose {
+            Purpose::Http1 => place.opening_http1 += 1,
+            Purpose::Http2 => place.opening_http2 += 1,
+            Purpose::Tunnel { .. } => {}
+        }
+        let socket = crate::transport::connect(place.spec.addr, socket_options(&place.spec))
+            .and_then(TcpStream::from_std);
+        match socket {
+            Ok(socket) => {
+                place.connections += 1;
+                let origin = Origin::Endpoint(endpoint);
+                let key = self.core.conns.insert(Conn::new(socket, origin, Stage::Connecting(purpose), now));
+                self.core.set_conn_deadline(key, Some(until));
+                self.core.again(key);
+                Some(key)
+            }
+            Err(error) => {
+                self.dial_failed(endpoint, purpose, ConnectError::Io(errno(&error)));
+                None
+            }
+        }
+    }
+
+    /// Looks whether a connection is there.
+    pub(super) fn check_connected(&mut self, key: Key) {
+        let Some(conn) = self.core.conns.get_mut(key).filter(|conn| conn.ending.is_none()) else { return };
+        let Stage::Connecting(purpose) = conn.stage else { return };
+        let Origin::Endpoint(endpoint) = conn.origin else { return };
+        let waker = self.core.ready.waker(key.index + super::io::LISTENERS);
+        let mut context = std::task::Context::from_waker(waker);
+        if conn.socket.poll_write_ready(&mut context).is_pending() {
+            return;
+        }
+        match conn.socket.take_error() {
+            Ok(None) => {}
+            Ok(Some(error)) | Err(error) => {
+                self.connect_failed(key, ConnectError::Io(errno(&error)));
+                return;
+            }
+        }
+        let tls = self.core.endpoints.get(endpoint).and_then(|place| place.spec.tls.clone());
+        let Some(tls) = tls else {
+            self.connected(key, endpoint, purpose);
+            return;
+        };
+        match Session::client(tls.config, tls.server_name) {
+            Ok(session) => {
+                if let Some(conn) = self.core.conns.get_mut(key) {
+                    conn.tls = Some(Box::new(session));
+                    conn.stage = Stage::Securing(purpose);
+                }
+                // The first message of the handshake.
+                self.arrived(key, Vec::new());
+                self.core.again(key);
+            }
+            Err(error) => self.connect_failed(key, connect_error(&error)),
+        }
+    }
+
+    /// The handshake of a dialled connection is done.
+    pub(super) fn secured(&mut self, key: Key) {
+        let Some(conn) = self.core.conns.get(key) else { return };
+        let (Stage::Securing(purpose), Origin::Endpoint(endpoint)) = (&conn.stage, conn.origin) else {
+            return;
+        };
+        let purpose = *purpose;
+        self.connected(key, endpoint, purpose);
+    }
+
+    /// A connection is up: its preface goes first, then what it is for.
+    fn connected(&mut self, key: Key, endpoint: Key, purpose: Purpose) {
+        let now = self.core.now;
+        let Some(place) = self.core.endpoints.get_mut(endpoint) else {
+            self.core.drop_conn(key);
+            return;
+        };
+        let back = !place.ready;
+        place.ready = true;
+        place.failures = 0;
+        place.retry_at = None;
+        place.last_error = None;
+        let Some(conn) = self.core.conns.get_mut(key) else { return };
+        if conn.out.capacity() == 0 {
+            conn.out = self.core.pool.buffer();
+        }
+        let mut deadline = None;
+        match purpose {
+            Purpose::Http1 => {
+                place.opening_http1 = place.opening_http1.saturating_sub(1);
+                conn.out.extend_from_slice(&place.spec.preface.http1);
+                conn.stage = Stage::Http1Client(Box::new(Http1Client::new(false)));
+            }
+            Purpose::Http2 => {
+                place.opening_http2 = place.opening_http2.saturating_sub(1);
+                conn.out.extend_from_slice(&place.spec.preface.http2);
+                let codec = Connection::client(place.spec.h2, &mut conn.out);
+                let keep_alive = place.spec.h2_keep_alive.map(|(interval, timeout, idle)| KeepAlive {
+                    interval,
+                    timeout,
+                    idle,
+                });
+                deadline = keep_alive.map(|keep_alive| now + keep_alive.interval);
+                let http2 = Http2 { codec, role: Role::Client, keep_alive, refilled: now, pinged: None };
+                conn.stage = Stage::Http2(Box::new(http2));
+                place.http2.push(key);
+            }
+            Purpose::Tunnel { client } => {
+                conn.out.extend_from_slice(&place.spec.preface.opaque);
+                conn.stage = Stage::Tunnel(Tunnel {
+                    peer: client,
+                    joined: true,
+                    idle: None,
+                    direction: Direction::Response,
+                    exchange: None,
+                    endpoint: None,
+                });
+            }
+        }
+        self.core.set_conn_deadline(key, deadline);
+        self.core.dirty(key);
+        self.core.again(key);
+        if back {
+            self.endpoint_event(endpoint, EndpointEvent::Ready);
+        }
+        self.endpoint_event(endpoint, EndpointEvent::Opened);
+        match purpose {
+            Purpose::Tunnel { client } => self.tunnel_joined(client, key),
+            Purpose::Http1 => self.http1_free(endpoint, key),
+            Purpose::Http2 => self.serve_waiting(endpoint),
+        }
+    }
+
+    /// A dialled connection could not be brought up.
+    pub(super) fn connect_failed(&mut self, key: Key, error: ConnectError) {
+        let Some(conn) = self.core.conns.get(key).filter(|conn| conn.ending.is_none()) else { return };
+        let (Stage::Connecting(purpose) | Stage::Securing(purpose), Origin::Endpoint(endpoint)) =
+            (&conn.stage, conn.origin)
+        else {
+            return;
+        };
+        let purpose = *purpose;
+        let errno = if let ConnectError::Io(errno) = error { errno } else { 0 };
+        self.core.doom(key, Ending { reason: Some(CONNECT_FAILED), errno, reset: false });
+        self.dial_failed(endpoint, purpose, error);
+    }
+
+    fn dial_failed(&mut self, endpoint: Key, purpose: Purpose, error: ConnectError) {
+        let now = self.core.now;
+        let random = self.core.random();
+        if let Some(place) = self.core.endpoints.get_mut(endpoint) {
+            match purpose {
+                Purpose::Http1 => place.opening_http1 = place.opening_http1.saturating_sub(1),
+                Purpose::Http2 => place.opening_http2 = place.opening_http2.saturating_sub(1),
+                Purpose::Tunnel { .. } => {}
+            }
+            let at = now + place.spec.backoff.delay(place.failures, random);
+            place.failures = place.failures.saturating_add(1);
+            place.last_error = Some(error);
+            place.ready = false;
+            if place.retry_at.is_none_or(|known| known <= now) {
+                place.retry_at = Some(at);
+            }
+            let at = place.retry_at.unwrap_or(at);
+            self.core.wheel.set(&mut place.timer, at, Target::Endpoint(endpoint));
+        }
+        self.endpoint_event(endpoint, EndpointEvent::Unready(error));
+        match purpose {
+            Purpose::Tunnel { client } => self.tunnel_failed(client, error),
+            Purpose::Http1 => self.fail_waiting(endpoint, error, 1),
+            Purpose::Http2 => self.fail_waiting(endpoint, error, usize::MAX),
+        }
+    }
+
+    /// Fails requests that waited for the connection that did not come: all on HTTP/2, the first on HTTP/1.
+    fn fail_waiting(&mut self, endpoint: Key, error: ConnectError, most: usize) {
+        let shared = most > 1;
+        let mut failed = Vec::new();
+        if let Some(place) = self.core.endpoints.get_mut(endpoint) {
+            // With connections that are up, what waits will be served by those.
+            if shared && !place.http2.is_empty() {
+                return;
+            }
+            let exchanges = &self.core.exchanges;
+            place.waiting.retain(|key| {
+                let Some(exchange) = exchanges.get(*key).filter(|exchange| exchange.phase == Phase::Queued)
+                else {
+                    return false;
+                };
+                let take = failed.len() < most && super::forward::is_shared(exchange.protocol) == shared;
+                if take {
+                    failed.push(*key);
+                }
+                !take
+            });
+        }
+        for key in failed {
+            self.attempt_failed(key, Failure::Connect(error));
+        }
+    }
+
+    /// An HTTP/1 connection can take a request.
+    pub(super) fn http1_free(&mut self, endpoint: Key, key: Key) {
+        let now = self.core.now;
+        while let Some(place) = self.core.endpoints.get_mut(endpoint) {
+            if place.removed {
+                break;
+            }
+            let exchanges = &self.core.exchanges;
+            let next = place.waiting.iter().position(|key| {
+                exchanges
+                    .get(*key)
+                    .is_some_and(|one| one.phase == Phase::Queued && one.protocol != Upstream::Http2)
+            });
+            let Some(exchange) = next.and_then(|at| place.waiting.remove(at)) else {
+                if place.idle.len() >= place.spec.http1_max_idle {
+                    break;
+                }
+                let until = now + place.spec.http1_idle;
+                place.idle.push_back((key, now));
+                self.core.set_conn_deadline(key, Some(until));
+                return;
+            };
+            let once =
+                self.core.exchanges.get(exchange).is_some_and(|one| one.protocol == Upstream::Http1Once);
+            if let Some(client) = self.http1_client(key) {
+                if once && client.served > 0 {
+                    // Not for one that has served: that request dials its own.
+                    if let Some(place) = self.core.endpoints.get_mut(endpoint) {
+                        place.waiting.push_front(exchange);
+                    }
+                    self.want(endpoint, Upstream::Http1Once);
+                    break;
+                }
+                client.once = once;
+            }
+            self.core.set_conn_deadline(key, None);
+            let Some(head) = self.core.exchanges.get_mut(exchange).map(|one| std::mem::take(&mut one.head))
+            else {
+                continue;
+            };
+            self.start(exchange, key, head);
+            return;
+        }
+        self.core.drop_conn(key);
+    }
+
+    /// Starts requests that wait for HTTP/2, as far as there is room.
+    pub(super) fn serve_waiting(&mut self, endpoint: Key) {
+        loop {
+            let Some(place) = self.core.endpoints.get_mut(endpoint) else { return };
+            let exchanges = &self.core.exchanges;
+            place.waiting.retain(|key| exchanges.get(*key).is_some_and(|one| one.phase == Phase::Queued));
+            let next = place
+                .waiting
+                .iter()
+                .position(|key| exchanges.get(*key).is_some_and(|one| one.protocol == Upstream::Http2));
+            let Some(at) = next else { return };
+            let Some(conn) = self.pick(endpoint, Upstream::Http2) else {
+                self.want(endpoint, Upstream::Http2);
+                return;
+            };
+            let Some(exchange) =
+                self.core.endpoints.get_mut(endpoint).and_then(|place| place.waiting.remove(at))
+            else {
+                return;
+            };
+            if let Some(head) = self.core.exchanges.get_mut(exchange).map(|one| std::mem::take(&mut one.head))
+            {
+                self.start(exchange, conn, head);
+            }
+        }
+    }
+
+    /// The timer of an endpoint: the time of a backoff is over.
+    pub(super) fn endpoint_timer(&mut self, endpoint: Key) {
+        let now = self.core.now;
+        let Some(place) = self.core.endpoints.get_mut(endpoint) else { return };
+        place.timer = Timer::UNSET;
+        if place.removed || place.retry_at.is_some_and(|at| at > now) {
+            return;
+        }
+        place.retry_at = None;
+        self.ensure(endpoint);
+    }
+
+    /// Opens what an endpoint needs: for requests that wait, or ahead of them.
+    pub(super) fn ensure(&mut self, endpoint: Key) {
+        let Some(place) = self.core.endpoints.get(endpoint) else { return };
+        let exchanges = &self.core.exchanges;
+        let waits = |shared: bool| {
+            place.waiting.iter().any(|key| {
+                exchanges.get(*key).is_some_and(|one| super::forward::is_shared(one.protocol) == shared)
+            })
+        };
+        let http2 = waits(true) || (place.spec.eager == Some(Upstream::Http2) && place.http2.is_empty());
+        let idle = place.idle.is_empty() && place.opening_http1 == 0 && place.connections == 0;
+        let ahead = matches!(place.spec.eager, Some(Upstream::Http1 | Upstream::Http1Once)) && idle;
+        let http1 = waits(false);
+        if http2 {
+            self.want(endpoint, Upstream::Http2);
+        }
+        if http1 {
+            self.want(endpoint, Upstream::Http1);
+        } else if ahead {
+            self.dial(endpoint, Purpose::Http1);
+        }
+        let Some(place) = self.core.endpoints.get_mut(endpoint) else { return };
+        if !http2 && !http1 && !ahead && !place.ready {
+            // Nobody needs it now; whoever does next finds out.
+            place.ready = true;
+            self.endpoint_event(endpoint, EndpointEvent::Ready);
+        }
+    }
+
+    /// An endpoint was taken away: what waits for it fails, and its connections end when they are done.
+    pub(super) fn endpoint_removed(&mut self, endpoint: Key) {
+        let Some(place) = self.core.endpoints.get_mut(endpoint) else { return };
+        self.core.wheel.cancel(&mut place.timer);
+        let waiting = std::mem::take(&mut place.waiting);
+        let idle = std::mem::take(&mut place.idle);
+        let http2 = std::mem::take(&mut place.http2);
+        for key in waiting {
+            self.attempt_failed(key, Failure::Connect(ConnectError::Io(0)));
+        }
+        for (key, _) in idle {
+            self.core.drop_conn(key);
+        }
+        for key in http2 {
+            self.end_http2(key);
+        }
+        self.sweep_endpoint(endpoint);
+    }
+
+    /// Ends an HTTP/2 connection as soon as its streams are done.
+    pub(super) fn end_http2(&mut self, key: Key) {
+        let Some(conn) = self.core.conns.get_mut(key) else { return };
+        let Stage::Http2(http2) = &mut conn.stage else { return };
+        http2.codec.shutdown(&mut conn.out);
+        let drained = http2.codec.is_drained();
+        self.core.dirty(key);
+        if drained {
+            self.core.linger(key);
+        }
+    }
+
+    /// Takes an HTTP/2 connection off the list of those that get requests.
+    pub(super) fn forget_http2(&mut self, key: Key) {
+        let Some(Origin::Endpoint(endpoint)) = self.core.conns.get(key).map(|conn| conn.origin) else {
+            return;
+        };
+        if let Some(place) = self.core.endpoints.get_mut(endpoint) {
+            place.http2.retain(|known| *known != key);
+        }
+        self.ensure(endpoint);
+    }
+
+    /// A connection of an endpoint is gone.
+    pub(super) fn endpoint_lost(&mut self, endpoint: Key, key: Key, errno: i32, was_up: bool) {
+        if let Some(place) = self.core.endpoints.get_mut(endpoint) {
+            place.connections = place.connections.saturating_sub(1);
+            place.http2.retain(|known| *known != key);
+            place.idle.retain(|(known, _)| *known != key);
+        }
+        if was_up {
+            self.endpoint_event(endpoint, EndpointEvent::Closed { errno });
+        }
+        if self.core.endpoints.get(endpoint).is_some_and(|place| place.removed) {
+            self.sweep_endpoint(endpoint);
+        } else if self.core.drain_until.is_none() {
+            self.ensure(endpoint);
+        }
+    }
+
+    /// Forgets a removed endpoint once nothing of it is left.
+    pub(super) fn sweep_endpoint(&mut self, endpoint: Key) {
+        let done = self
+            .core
+            .endpoints
+            .get(endpoint)
+            .is_some_and(|place| place.removed && place.connections == 0 && place.requests == 0);
+        if done && let Some(mut place) = self.core.endpoints.remove(endpoint) {
+            self.core.wheel.cancel(&mut place.timer);
+        }
+    }
+
+    pub(super) fn endpoint_event(&mut self, endpoint: Key, event: EndpointEvent) {
+        if self.core.endpoints.get(endpoint).is_none_or(|place| place.removed) {
+            return;
+        }
+        let Some(mut data) = self.endpoints.get_mut(endpoint.index as usize).and_then(Option::take) else {
+            return;
+        };
+        let id = EndpointId(endpoint);
+        self.handler.endpoint(&mut control!(self), id, &mut data, event);
+        self.put_back(id, Some(data));
     }
 }

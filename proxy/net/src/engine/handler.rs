@@ -60,6 +60,7 @@ pub trait Handler: Sized + 'static {
     /// An attempt has its response head (final, not informational). The handler may change `head`, which the client then gets.
     ///
     /// `trailers` are there where the response was held for them ([`Forward::hold_for_trailers`]) and has no content.
+    #[allow(clippy::too_many_arguments, reason = "each is borrowed from another place")]
     fn response(
         &mut self,
         ctl: &mut Control<'_, Self>,

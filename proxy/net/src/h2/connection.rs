@@ -1,6 +1,6 @@
 //! The state machine of one HTTP/2 connection, as client or as server.
 //!
-//! The caller reads octets and passes them to [`Connection::poll`] until it returns no event; answers that the protocol asks
+//! The caller reads octets and passes them, with a list for the fields of a message, to [`Connection::poll`] until it returns no event; answers that the protocol asks
 //! for (acknowledgements, window updates, resets) are appended to the caller's output, which it writes once at the end of its poll
 //! round. Before it reads more, the caller should wait until a slow peer has taken that output: what the peer can make us write
 //! is bounded by [`FloodLimits`] per interval, not in total.
@@ -24,7 +24,6 @@ use super::frame::{self, End};
 use super::message::Part;
 use super::settings::{PushSetting, Settings};
 use super::{MAX_STREAM_ID, PREFACE};
-use crate::headers::HeaderList;
 use crate::hpack::{self, Decoder, Encoder};
 
 pub use flood::FloodLimits;
@@ -59,14 +58,14 @@ pub struct Config {
 /// What happened.
 #[derive(Debug)]
 pub enum Event<'a> {
-    /// A message began, or its trailers came.
+    /// A message began, or its trailers came; the fields, checked, are in the list that was given to the poll.
     Headers {
         /// The stream; new when the part is a request.
         stream: StreamKey,
+        /// The caller's number for the stream, which may be gone if this was its end.
+        token: u32,
         /// What kind of message it is.
         part: Part,
-        /// The fields, checked.
-        headers: &'a HeaderList,
         /// Whether nothing follows.
         end: End,
     },
@@ -81,6 +80,8 @@ pub enum Event<'a> {
     Data {
         /// The stream.
         stream: StreamKey,
+        /// The caller's number for the stream, which may be gone if this was its end.
+        token: u32,
         /// The octets, which may be none at the end.
         data: &'a [u8],
         /// Whether nothing follows.
@@ -90,6 +91,8 @@ pub enum Event<'a> {
     Reset {
         /// The stream; its key is no longer valid.
         stream: StreamKey,
+        /// The caller's number for it.
+        token: u32,
         /// Why.
         code: ErrorCode,
         /// Who ended it.
@@ -145,7 +148,6 @@ pub struct Connection {
     recv_window: i64,
     /// Octets that were released but not yet announced.
     recv_pending: u32,
-    headers: HeaderList,
     block: Assembly,
     events: VecDeque<Pending>,
     blocked: VecDeque<StreamKey>,
@@ -205,6 +207,7 @@ struct Assembly {
 #[derive(Clone, Copy, Debug)]
 struct Pending {
     stream: StreamKey,
+    token: u32,
     code: ErrorCode,
     by: Origin,
 }
@@ -277,7 +280,6 @@ impl Connection {
             send_window: i64::from(INITIAL_WINDOW),
             recv_window: i64::from(config.connection_window),
             recv_pending: 0,
-            headers: HeaderList::new(),
             block: Assembly::default(),
             events: VecDeque::new(),
             blocked: VecDeque::new(),

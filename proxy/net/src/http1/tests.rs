@@ -269,7 +269,7 @@ fn written_heads_are_read_back() {
     assert_eq!(shown(&back), ":method=POST|:authority=a:1|:path=/x|x=y|cookie=a=b; c=d");
     let list: HeaderList = [(&b":status"[..], &b"200"[..]), (b"content-length", b"2")].into_iter().collect();
     let mut out = Vec::new();
-    write_response(&list, Body::Length(2), Reuse::Close, &mut out);
+    write_response(&list, Body::Length(2), Reuse::Close, Version::Http11, &mut out);
     let (head, back) = response(std::str::from_utf8(&out).unwrap(), Method::Other).unwrap();
     assert_eq!(
         (head.body, head.reuse, shown(&back).as_str()),

@@ -1,30 +1,30 @@
 //! Heads and chunks as they are sent.
 
-use super::{Body, Reuse};
+use super::{Body, Reuse, Version};
 use crate::headers::HeaderList;
 
-/// Appends a request's head made of a list with `:method`, `:path` and `:authority`.
+/// Appends a request's head made of a list with `:method`, `:path` and `:authority`; without an authority, `host` stands for it.
 ///
 /// With [`Body::Chunked`] the field that says so is added; `content-length` is taken from the list otherwise.
 pub fn write_request(list: &HeaderList, body: Body, reuse: Reuse, out: &mut Vec<u8>) {
-    let authority = list.value(b":authority").unwrap_or_default();
+    let authority = list.value(b":authority").or_else(|| list.value(b"host")).unwrap_or_default();
     out.extend_from_slice(list.value(b":method").unwrap_or(b"GET"));
     out.push(b' ');
     out.extend_from_slice(list.value(b":path").unwrap_or(authority));
     out.extend_from_slice(b" HTTP/1.1\r\n");
     field(b"host", authority, out);
-    fields(list, body, reuse, out);
+    fields(list, body, reuse, Version::Http11, out);
 }
 
-/// Appends a response's head made of a list with `:status`.
-pub fn write_response(list: &HeaderList, body: Body, reuse: Reuse, out: &mut Vec<u8>) {
+/// Appends a response's head made of a list with `:status`, for a client that speaks `version`.
+pub fn write_response(list: &HeaderList, body: Body, reuse: Reuse, version: Version, out: &mut Vec<u8>) {
     let status = list.value(b":status").unwrap_or(b"502");
     out.extend_from_slice(b"HTTP/1.1 ");
     out.extend_from_slice(status);
     out.push(b' ');
     out.extend_from_slice(phrase(status));
     out.extend_from_slice(b"\r\n");
-    fields(list, body, reuse, out);
+    fields(list, body, reuse, version, out);
 }
 
 /// Appends a chunk; none for no content, as that would end the body.
@@ -55,7 +55,7 @@ pub fn write_last_chunk(trailers: &HeaderList, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn fields(list: &HeaderList, body: Body, reuse: Reuse, out: &mut Vec<u8>) {
+fn fields(list: &HeaderList, body: Body, reuse: Reuse, version: Version, out: &mut Vec<u8>) {
     let mut cookies = 0;
     let mut upgrade = false;
     for header in list.iter() {
@@ -89,6 +89,8 @@ fn fields(list: &HeaderList, body: Body, reuse: Reuse, out: &mut Vec<u8>) {
     match reuse {
         _ if upgrade => field(b"connection", b"upgrade", out),
         Reuse::Close => field(b"connection", b"close", out),
+        // A client of HTTP/1.0 has asked for it and expects an answer.
+        Reuse::KeepAlive if version == Version::Http10 => field(b"connection", b"keep-alive", out),
         Reuse::KeepAlive => {}
     }
     out.extend_from_slice(b"\r\n");

@@ -36,12 +36,13 @@ pub(crate) async fn serve(mut io: impl AsyncRead + AsyncWrite + Unpin, config: C
         }
         let mut at = 0;
         let mut ended = Vec::new();
+        let mut fields = HeaderList::new();
         loop {
-            match connection.poll(&input[at..], &mut out) {
+            match connection.poll(&input[at..], &mut fields, &mut out) {
                 Ok(polled) => {
                     at += polled.consumed;
                     let Some(event) = polled.event else { break };
-                    if let Some((stream, octets)) = note(event, &mut answers, &mut ended) {
+                    if let Some((stream, octets)) = note(event, &fields, &mut answers, &mut ended) {
                         connection.release(stream, octets, &mut out);
                     }
                 }
@@ -71,17 +72,18 @@ pub(crate) async fn serve(mut io: impl AsyncRead + AsyncWrite + Unpin, config: C
 /// Records an event; what has to be released is returned.
 fn note(
     event: Event<'_>,
+    fields: &HeaderList,
     answers: &mut HashMap<StreamKey, (Answer, HeaderList)>,
     ended: &mut Vec<StreamKey>,
 ) -> Option<(StreamKey, usize)> {
     match event {
-        Event::Headers { stream, part, headers, end } => {
+        Event::Headers { stream, part, end, .. } => {
             let (answer, head) = answers.entry(stream).or_default();
             if part == Part::Trailers {
-                answer.trailers = headers.clone();
+                answer.trailers = fields.clone();
             } else {
                 head.push(b":status", b"200");
-                for value in headers.values(b"x-echo") {
+                for value in fields.values(b"x-echo") {
                     head.push(b"x-echo", value);
                 }
             }
@@ -93,7 +95,7 @@ fn note(
             }
             None
         }
-        Event::Data { stream, data, end } => {
+        Event::Data { stream, data, end, .. } => {
             let (answer, _) = answers.entry(stream).or_default();
             answer.body.extend_from_slice(data);
             if end == End::Stream {

@@ -10,6 +10,7 @@ use crate::h2::frame::{self, Block, End, Frame, Parsed};
 use crate::h2::message::{self, Checked, Part};
 use crate::h2::settings::{Sender, SettingsFrame};
 use crate::h2::{MAX_WINDOW, PREFACE};
+use crate::headers::HeaderList;
 use crate::hpack::Decoded;
 
 /// CONTINUATION frames that a block may need at most.
@@ -18,10 +19,10 @@ const MAX_PIECES: u32 = 32;
 /// An event before it borrows the header list.
 enum Outcome<'i> {
     Nothing,
-    Headers { stream: StreamKey, part: Part, end: End },
+    Headers { stream: StreamKey, token: u32, part: Part, end: End },
     TooLarge { stream: StreamKey, end: End },
-    Data { stream: StreamKey, data: &'i [u8], end: End },
-    Reset { stream: StreamKey, code: ErrorCode, by: Origin },
+    Data { stream: StreamKey, token: u32, data: &'i [u8], end: End },
+    Reset { stream: StreamKey, token: u32, code: ErrorCode, by: Origin },
     GoAway { code: ErrorCode, debug: &'i [u8] },
     Settings,
     Pong([u8; 8]),
@@ -33,8 +34,13 @@ impl Connection {
     /// # Errors
     /// When the connection has to end: GOAWAY is in `out`; write it and close. Every later call fails alike.
     #[inline]
-    pub fn poll<'a>(&'a mut self, input: &'a [u8], out: &mut Vec<u8>) -> Result<Polled<'a>, FrameError> {
-        let (consumed, outcome) = match self.advance(input, out) {
+    pub fn poll<'a>(
+        &mut self,
+        input: &'a [u8],
+        fields: &mut HeaderList,
+        out: &mut Vec<u8>,
+    ) -> Result<Polled<'a>, FrameError> {
+        let (consumed, outcome) = match self.advance(input, fields, out) {
             Ok(step) => step,
             Err(error) => {
                 if !matches!(self.phase, Phase::Failed(_)) {
@@ -46,12 +52,12 @@ impl Connection {
         };
         let event = match outcome {
             Outcome::Nothing => None,
-            Outcome::Headers { stream, part, end } => {
-                Some(Event::Headers { stream, part, headers: &self.headers, end })
+            Outcome::Headers { stream, token, part, end } => {
+                Some(Event::Headers { stream, token, part, end })
             }
             Outcome::TooLarge { stream, end } => Some(Event::HeadersTooLarge { stream, end }),
-            Outcome::Data { stream, data, end } => Some(Event::Data { stream, data, end }),
-            Outcome::Reset { stream, code, by } => Some(Event::Reset { stream, code, by }),
+            Outcome::Data { stream, token, data, end } => Some(Event::Data { stream, token, data, end }),
+            Outcome::Reset { stream, token, code, by } => Some(Event::Reset { stream, token, code, by }),
             Outcome::GoAway { code, debug } => Some(Event::GoAway { code, debug }),
             Outcome::Settings => Some(Event::Settings),
             Outcome::Pong(opaque) => Some(Event::Pong(opaque)),
@@ -62,10 +68,11 @@ impl Connection {
     fn advance<'i>(
         &mut self,
         input: &'i [u8],
+        fields: &mut HeaderList,
         out: &mut Vec<u8>,
     ) -> Result<(usize, Outcome<'i>), FrameError> {
-        if let Some(Pending { stream, code, by }) = self.events.pop_front() {
-            return Ok((0, Outcome::Reset { stream, code, by }));
+        if let Some(Pending { stream, token, code, by }) = self.events.pop_front() {
+            return Ok((0, Outcome::Reset { stream, token, code, by }));
         }
         let mut consumed = 0;
         match self.phase {
@@ -87,7 +94,7 @@ impl Connection {
             let (result, taken) = match frame::parse(&input[consumed..], self.config.settings.max_frame_size)
             {
                 Parsed::Partial { .. } => return Ok((consumed, Outcome::Nothing)),
-                Parsed::Frame(frame, taken) => (self.handle(frame, out), taken),
+                Parsed::Frame(frame, taken) => (self.handle(frame, fields, out), taken),
                 Parsed::Bad(error, taken) => (self.bad_frame(error), taken),
             };
             consumed += taken;
@@ -118,12 +125,18 @@ impl Connection {
         self.budgets.spend(Reason::StreamErrorFlood)?;
         frame::write_reset(id, error.code, out);
         let Some(stream) = self.key_of(id) else { return Ok(Outcome::Nothing) };
+        let token = self.token(stream).unwrap_or_default();
         self.remove(stream, Closing::ResetByUs);
-        Ok(Outcome::Reset { stream, code: error.code, by: Origin::Us })
+        Ok(Outcome::Reset { stream, token, code: error.code, by: Origin::Us })
     }
 
     #[inline]
-    fn handle<'i>(&mut self, frame: Frame<'i>, out: &mut Vec<u8>) -> Result<Outcome<'i>, FrameError> {
+    fn handle<'i>(
+        &mut self,
+        frame: Frame<'i>,
+        fields: &mut HeaderList,
+        out: &mut Vec<u8>,
+    ) -> Result<Outcome<'i>, FrameError> {
         if self.phase == Phase::FirstSettings {
             if !matches!(frame, Frame::Settings(_)) {
                 return Err(FrameError::protocol(Reason::SettingsMissing));
@@ -138,7 +151,7 @@ impl Connection {
         match frame {
             Frame::Data { stream, data, flow, end } => self.data(stream, data, flow, end, out),
             Frame::Headers { stream, block, end, rest: Block::Whole } => {
-                self.headers(stream, block, end, out)
+                self.headers(stream, block, end, fields)
             }
             Frame::Headers { stream, block, end, rest: Block::Open } => {
                 self.block.stream = stream;
@@ -148,7 +161,7 @@ impl Connection {
                 self.assemble(block)?;
                 Ok(Outcome::Nothing)
             }
-            Frame::Continuation { block, rest, .. } => self.continuation(block, rest, out),
+            Frame::Continuation { block, rest, .. } => self.continuation(block, rest, fields),
             Frame::WindowUpdate { stream, increment } => self.window_update(stream, increment),
             Frame::Reset { stream, code } => self.peer_reset(stream, code),
             Frame::Settings(settings) => self.settings(settings, out),
@@ -172,7 +185,7 @@ impl Connection {
         &mut self,
         block: &[u8],
         rest: Block,
-        out: &mut Vec<u8>,
+        fields: &mut HeaderList,
     ) -> Result<Outcome<'i>, FrameError> {
         let Some(end) = self.block.end else {
             return Err(FrameError::protocol(Reason::ContinuationUnexpected));
@@ -183,7 +196,7 @@ impl Connection {
         }
         self.block.end = None;
         let bytes = std::mem::take(&mut self.block.bytes);
-        self.headers(self.block.stream, &bytes, end, out)
+        self.headers(self.block.stream, &bytes, end, fields)
     }
 
     /// Keeps a piece of a block. What is compressed may be as large as what it is allowed to become.
@@ -202,16 +215,16 @@ impl Connection {
         id: u32,
         block: &[u8],
         end: End,
-        _out: &mut Vec<u8>,
+        fields: &mut HeaderList,
     ) -> Result<Outcome<'i>, FrameError> {
-        self.headers.clear();
+        fields.clear();
         let decoded = self
             .decoder
-            .decode(block, self.config.headers, &mut self.headers)
+            .decode(block, self.config.headers, fields)
             .map_err(|_| FrameError::connection(ErrorCode::COMPRESSION_ERROR, Reason::Compression))?;
         match self.key_of(id) {
-            Some(key) => self.later_headers(key, decoded, end),
-            None if self.is_new(id) => self.request(id, decoded, end),
+            Some(key) => self.later_headers(key, decoded, end, fields),
+            None if self.is_new(id) => self.request(id, decoded, end, fields),
             None => self.late_headers(id, end),
         }
     }
@@ -227,7 +240,13 @@ impl Connection {
         }
     }
 
-    fn request<'i>(&mut self, id: u32, decoded: Decoded, end: End) -> Result<Outcome<'i>, FrameError> {
+    fn request<'i>(
+        &mut self,
+        id: u32,
+        decoded: Decoded,
+        end: End,
+        fields: &HeaderList,
+    ) -> Result<Outcome<'i>, FrameError> {
         self.highest = id;
         if matches!(self.leaving, Leaving::Final(last) if id > last) {
             // The peer knows from our GOAWAY that nobody will answer.
@@ -250,7 +269,7 @@ impl Connection {
             let stream = self.insert(stream);
             return Ok(Outcome::TooLarge { stream, end });
         }
-        let checked = match message::check_request(&self.headers, self.config.settings.extended_connect) {
+        let checked = match message::check_request(fields, self.config.settings.extended_connect) {
             Ok(checked) if !is_short(checked.content_length, end) => checked,
             _ => {
                 self.remember(id, Closing::ResetByUs);
@@ -258,13 +277,13 @@ impl Connection {
             }
         };
         stream.expected = checked.content_length;
-        if self.headers.get(0).is_some_and(|first| first.value == b"HEAD")
-            || self.headers.value(b":method") == Some(b"HEAD")
+        if fields.get(0).is_some_and(|first| first.value == b"HEAD")
+            || fields.value(b":method") == Some(b"HEAD")
         {
             stream.method = Method::Head;
         }
         let stream = self.insert(stream);
-        Ok(Outcome::Headers { stream, part: Part::Request, end })
+        Ok(Outcome::Headers { stream, token: 0, part: Part::Request, end })
     }
 
     fn later_headers<'i>(
@@ -272,6 +291,7 @@ impl Connection {
         key: StreamKey,
         decoded: Decoded,
         end: End,
+        fields: &HeaderList,
     ) -> Result<Outcome<'i>, FrameError> {
         let id = key.id;
         let malformed = |reason| FrameError::stream(id, ErrorCode::PROTOCOL_ERROR, reason);
@@ -286,7 +306,7 @@ impl Connection {
             return Err(malformed(Reason::HeadersTooLarge));
         }
         if stream.remote == Side::Body {
-            message::check_trailers(&self.headers).map_err(|_| malformed(Reason::MalformedTrailers))?;
+            message::check_trailers(fields).map_err(|_| malformed(Reason::MalformedTrailers))?;
             if end == End::More {
                 return Err(malformed(Reason::MalformedTrailers));
             }
@@ -294,17 +314,18 @@ impl Connection {
                 return Err(malformed(Reason::ContentLength));
             }
             stream.remote = Side::Done;
+            let token = stream.token;
             self.remove_if_done(key);
-            return Ok(Outcome::Headers { stream: key, part: Part::Trailers, end });
+            return Ok(Outcome::Headers { stream: key, token, part: Part::Trailers, end });
         }
         debug_assert_eq!(role, Role::Client, "a server's streams begin with their request");
         let Checked { part, content_length, status } =
-            message::check_response(&self.headers).map_err(|_| malformed(Reason::MalformedHeaders))?;
+            message::check_response(fields).map_err(|_| malformed(Reason::MalformedHeaders))?;
         if part == Part::Informational {
             if end == End::Stream {
                 return Err(malformed(Reason::MalformedHeaders));
             }
-            return Ok(Outcome::Headers { stream: key, part, end });
+            return Ok(Outcome::Headers { stream: key, token: stream.token, part, end });
         }
         let bodyless = stream.method == Method::Head || status == 304 || status == 204;
         stream.expected = if bodyless { Some(0) } else { content_length };
@@ -312,8 +333,9 @@ impl Connection {
             return Err(malformed(Reason::ContentLength));
         }
         stream.remote = Side::after(end);
+        let token = stream.token;
         self.remove_if_done(key);
-        Ok(Outcome::Headers { stream: key, part, end })
+        Ok(Outcome::Headers { stream: key, token, part, end })
     }
 
     /// HEADERS of a stream that is not open: its block has been decoded, for the tables.
@@ -366,11 +388,12 @@ impl Connection {
             self.release(of, unseen as usize, out);
         }
         result?;
+        let token = self.token(key).unwrap_or_default();
         self.remove_if_done(key);
         if data.is_empty() && end == End::More {
             return Ok(Outcome::Nothing);
         }
-        Ok(Outcome::Data { stream: key, data, end })
+        Ok(Outcome::Data { stream: key, token, data, end })
     }
 
     fn data_of(&mut self, key: StreamKey, data: &[u8], flow: u32, end: End) -> Result<(), FrameError> {
@@ -446,8 +469,9 @@ impl Connection {
         let Some(stream) = self.key_of(id) else {
             return Ok(Outcome::Nothing);
         };
+        let token = self.token(stream).unwrap_or_default();
         self.remove(stream, Closing::ResetByPeer);
-        Ok(Outcome::Reset { stream, code, by: Origin::Peer })
+        Ok(Outcome::Reset { stream, token, code, by: Origin::Peer })
     }
 
     fn settings<'i>(
@@ -516,8 +540,10 @@ impl Connection {
         if self.role == Role::Client {
             let unprocessed: Vec<StreamKey> = self.keys().filter(|key| key.id > last).collect();
             for stream in unprocessed {
+                let token = self.token(stream).unwrap_or_default();
                 self.remove(stream, Closing::ResetByPeer);
-                self.events.push_back(Pending { stream, code: ErrorCode::REFUSED_STREAM, by: Origin::Peer });
+                let code = ErrorCode::REFUSED_STREAM;
+                self.events.push_back(Pending { stream, token, code, by: Origin::Peer });
             }
         }
         Ok(Outcome::GoAway { code, debug })

@@ -137,6 +137,12 @@ impl Connection {
         usize::try_from(self.send_window.min(stream.send_window).max(0)).unwrap_or(0)
     }
 
+    /// Whether the window of the whole connection is used up, so that no stream can send content.
+    #[must_use]
+    pub fn is_stalled(&self) -> bool {
+        self.send_window <= 0
+    }
+
     /// The next stream that was held back by a window and may send again.
     pub fn next_writable(&mut self) -> Option<StreamKey> {
         while let Some(key) = self.writable.pop_front() {

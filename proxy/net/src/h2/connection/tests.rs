@@ -3,7 +3,7 @@
 use super::*;
 use crate::h2::error::Reason;
 use crate::h2::frame::kind;
-use crate::headers::Header;
+use crate::headers::{Header, HeaderList};
 
 fn fields(list: &[(&str, &str)]) -> HeaderList {
     list.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect()
@@ -37,23 +37,24 @@ impl Side {
     fn take(&mut self, input: &[u8], step: usize) -> Result<Vec<Seen>, FrameError> {
         let mut seen = Vec::new();
         let mut held = Vec::new();
+        let mut fields = HeaderList::new();
         for piece in input.chunks(step) {
             held.extend_from_slice(piece);
             let mut at = 0;
             loop {
-                let polled = self.conn.poll(&held[at..], &mut self.out)?;
+                let polled = self.conn.poll(&held[at..], &mut fields, &mut self.out)?;
                 at += polled.consumed;
                 let Some(event) = polled.event else { break };
                 let mut freed = None;
                 seen.push(match event {
-                    Event::Headers { stream, part, headers, end } => {
-                        Seen::Headers(stream.id, part, headers.clone(), end)
+                    Event::Headers { stream, part, end, .. } => {
+                        Seen::Headers(stream.id, part, fields.clone(), end)
                     }
-                    Event::Data { stream, data, end } => {
+                    Event::Data { stream, data, end, .. } => {
                         freed = Some((stream, data.len()));
                         Seen::Data(stream.id, data.to_vec(), end)
                     }
-                    Event::Reset { stream, code, by } => Seen::Reset(stream.id, code, by),
+                    Event::Reset { stream, code, by, .. } => Seen::Reset(stream.id, code, by),
                     Event::GoAway { code, .. } => Seen::GoAway(code),
                     _ => Seen::Other,
                 });
@@ -182,7 +183,10 @@ fn what_is_not_released_stops_the_sender() {
     }
     let mut at = 0;
     server.out.clear();
-    while let Polled { consumed, event: Some(_) } = server.conn.poll(&input[at..], &mut server.out).unwrap() {
+    let mut fields = HeaderList::new();
+    while let Polled { consumed, event: Some(_) } =
+        server.conn.poll(&input[at..], &mut fields, &mut server.out).unwrap()
+    {
         at += consumed;
     }
     assert!(server.out.is_empty(), "a window was opened for data that nobody has taken");
@@ -288,7 +292,10 @@ fn each_flood_is_named() {
         let error = ended.unwrap_or_else(|| panic!("{reason:?} never ended"));
         assert_eq!((error.reason, error.code), (reason, ErrorCode::ENHANCE_YOUR_CALM));
         assert!(server.conn.is_drained());
-        assert!(server.conn.poll(b"", &mut Vec::new()).is_err(), "an ended connection went on");
+        assert!(
+            server.conn.poll(b"", &mut HeaderList::new(), &mut Vec::new()).is_err(),
+            "an ended connection went on"
+        );
     }
 }
 
@@ -360,7 +367,7 @@ fn a_list_over_the_limits_is_reported_and_the_connection_goes_on() {
         End::Stream,
         &mut input,
     );
-    let polled = server.conn.poll(&input, &mut server.out).unwrap();
+    let polled = server.conn.poll(&input, &mut HeaderList::new(), &mut server.out).unwrap();
     let Some(Event::HeadersTooLarge { stream, end: End::Stream }) = polled.event else {
         panic!("{polled:?}")
     };

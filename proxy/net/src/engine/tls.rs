@@ -1,0 +1,264 @@
+//! TLS on slices: opens records that were read, seals what is to be written, and runs the handshake between them.
+
+use std::sync::Arc;
+
+use rustls::client::{ClientConnectionData, UnbufferedClientConnection};
+use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
+use rustls::unbuffered::{
+    ConnectionState, EncodeError, EncryptError, UnbufferedConnectionCommon, UnbufferedStatus,
+};
+use rustls::{CertificateError, Error};
+use rustls_pki_types::ServerName;
+
+use super::ConnectError;
+
+/// One TLS connection, as client or as server. It holds no octet of its own between calls.
+pub(super) enum Session {
+    Client(UnbufferedClientConnection),
+    Server(UnbufferedServerConnection),
+}
+
+/// What [`Session::open`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Opened {
+    /// Octets of the input that are done with.
+    pub(super) consumed: usize,
+    /// Whether the peer has said that it will send nothing more.
+    pub(super) closed: bool,
+}
+
+/// What a record costs beside its content, at most: header, explicit nonce, content type and tag.
+const OVERHEAD: usize = 5 + 8 + 1 + 16 + 34;
+const RECORD: usize = 16 * 1024;
+
+/// A record of an alert is this long at most.
+const ALERT: usize = OVERHEAD + 2;
+
+trait Process<Data> {
+    fn process<'c, 'i>(&'c mut self, wire: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Data>;
+}
+
+// === impl Session ===
+
+impl Session {
+    pub(super) fn client(
+        config: Arc<rustls::ClientConfig>,
+        name: ServerName<'static>,
+    ) -> Result<Self, Error> {
+        UnbufferedClientConnection::new(config, name).map(Self::Client)
+    }
+
+    pub(super) fn server(config: Arc<rustls::ServerConfig>) -> Result<Self, Error> {
+        UnbufferedServerConnection::new(config).map(Self::Server)
+    }
+
+    /// Opens records at the start of `wire`; content is appended to `plain`, what the protocol answers to `reply`.
+    ///
+    /// # Errors
+    /// When the connection has to end; an alert for the peer is in `reply`.
+    pub(super) fn open(
+        &mut self,
+        wire: &mut [u8],
+        plain: &mut Vec<u8>,
+        reply: &mut Vec<u8>,
+    ) -> Result<Opened, Error> {
+        match self {
+            Self::Client(session) => open(session, wire, plain, reply),
+            Self::Server(session) => open(session, wire, plain, reply),
+        }
+    }
+
+    /// Seals `plain` in as few records as possible and appends them to `wire`.
+    ///
+    /// # Errors
+    /// When the handshake is not done, or the keys are used up.
+    pub(super) fn seal(&mut self, plain: &[u8], wire: &mut Vec<u8>) -> Result<(), Error> {
+        match self {
+            Self::Client(session) => seal(session, Some(plain), wire),
+            Self::Server(session) => seal(session, Some(plain), wire),
+        }
+    }
+
+    /// Tells the peer that nothing more will be sent.
+    pub(super) fn close(&mut self, wire: &mut Vec<u8>) {
+        // Where that cannot be said any more, the end of the stream says it.
+        let _ = match self {
+            Self::Client(session) => seal(session, None, wire),
+            Self::Server(session) => seal(session, None, wire),
+        };
+    }
+
+    pub(super) fn is_handshaking(&self) -> bool {
+        match self {
+            Self::Client(session) => session.is_handshaking(),
+            Self::Server(session) => session.is_handshaking(),
+        }
+    }
+
+    /// The protocol that both sides agreed on.
+    pub(super) fn alpn(&self) -> Option<&[u8]> {
+        match self {
+            Self::Client(session) => session.alpn_protocol(),
+            Self::Server(session) => session.alpn_protocol(),
+        }
+    }
+
+    /// The peer's leaf certificate.
+    pub(super) fn peer_certificate(&self) -> Option<&[u8]> {
+        let chain = match self {
+            Self::Client(session) => session.peer_certificates(),
+            Self::Server(session) => session.peer_certificates(),
+        };
+        chain.and_then(<[_]>::first).map(AsRef::as_ref)
+    }
+}
+
+impl Process<ClientConnectionData> for UnbufferedConnectionCommon<ClientConnectionData> {
+    fn process<'c, 'i>(&'c mut self, wire: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, ClientConnectionData> {
+        self.process_tls_records(wire)
+    }
+}
+
+impl Process<ServerConnectionData> for UnbufferedConnectionCommon<ServerConnectionData> {
+    fn process<'c, 'i>(&'c mut self, wire: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, ServerConnectionData> {
+        self.process_tls_records(wire)
+    }
+}
+
+fn open<Data>(
+    session: &mut UnbufferedConnectionCommon<Data>,
+    wire: &mut [u8],
+    plain: &mut Vec<u8>,
+    reply: &mut Vec<u8>,
+) -> Result<Opened, Error>
+where
+    UnbufferedConnectionCommon<Data>: Process<Data>,
+{
+    let mut at = 0;
+    let mut closed = false;
+    loop {
+        let UnbufferedStatus { mut discard, state } = session.process(&mut wire[at..]);
+        let state = match state {
+            Ok(state) => state,
+            Err(error) => {
+                alert(session, reply);
+                return Err(error);
+            }
+        };
+        let mut blocked = false;
+        match state {
+            ConnectionState::ReadTraffic(mut traffic) => {
+                while let Some(record) = traffic.next_record() {
+                    let record = record?;
+                    discard += record.discard;
+                    plain.extend_from_slice(record.payload);
+                }
+            }
+            ConnectionState::EncodeTlsData(mut data) => encode(&mut data, reply)?,
+            // It is as good as sent: the caller writes it at the end of the round.
+            ConnectionState::TransmitTlsData(data) => data.done(),
+            ConnectionState::PeerClosed => closed = true,
+            ConnectionState::Closed => {
+                closed = true;
+                blocked = true;
+            }
+            // Early data is never offered or accepted by our configurations; octets of it would stay unread.
+            _ => blocked = true,
+        }
+        at += discard;
+        if blocked {
+            return Ok(Opened { consumed: at, closed });
+        }
+    }
+}
+
+/// Collects what the session has to say about its failure.
+fn alert<Data>(session: &mut UnbufferedConnectionCommon<Data>, reply: &mut Vec<u8>)
+where
+    UnbufferedConnectionCommon<Data>: Process<Data>,
+{
+    // One alert is queued; the bound only makes the end of the loop plain.
+    for _ in 0..4 {
+        match session.process(&mut []).state {
+            Ok(ConnectionState::EncodeTlsData(mut data)) => {
+                if encode(&mut data, reply).is_err() {
+                    return;
+                }
+            }
+            Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
+            _ => return,
+        }
+    }
+}
+
+fn encode<Data>(
+    data: &mut rustls::unbuffered::EncodeTlsData<'_, Data>,
+    reply: &mut Vec<u8>,
+) -> Result<(), Error> {
+    let start = reply.len();
+    let needed = match data.encode(&mut []) {
+        Ok(_) => return Ok(()),
+        Err(EncodeError::InsufficientSize(size)) => size.required_size,
+        Err(EncodeError::AlreadyEncoded) => return Ok(()),
+    };
+    reply.resize(start + needed, 0);
+    let written = data.encode(&mut reply[start..]).map_err(|error| Error::General(error.to_string()))?;
+    reply.truncate(start + written);
+    Ok(())
+}
+
+fn seal<Data>(
+    session: &mut UnbufferedConnectionCommon<Data>,
+    plain: Option<&[u8]>,
+    wire: &mut Vec<u8>,
+) -> Result<(), Error>
+where
+    UnbufferedConnectionCommon<Data>: Process<Data>,
+{
+    loop {
+        match session.process(&mut []).state? {
+            ConnectionState::WriteTraffic(mut traffic) => {
+                let start = wire.len();
+                let room = plain.map_or(ALERT, |plain| plain.len() + (plain.len() / RECORD + 1) * OVERHEAD);
+                wire.resize(start + room, 0);
+                let written = match plain {
+                    Some(plain) => traffic.encrypt(plain, &mut wire[start..]),
+                    None => traffic.queue_close_notify(&mut wire[start..]),
+                };
+                match written {
+                    Ok(written) => wire.truncate(start + written),
+                    // A key update in front of the records needs more than they do.
+                    Err(EncryptError::InsufficientSize(size)) => {
+                        wire.resize(start + size.required_size, 0);
+                        let written = plain.map_or(Ok(0), |plain| traffic.encrypt(plain, &mut wire[start..]));
+                        wire.truncate(start + written.map_err(|error| Error::General(error.to_string()))?);
+                    }
+                    Err(EncryptError::EncryptExhausted) => {
+                        wire.truncate(start);
+                        return Err(Error::EncryptError);
+                    }
+                }
+                return Ok(());
+            }
+            ConnectionState::EncodeTlsData(mut data) => encode(&mut data, wire)?,
+            ConnectionState::TransmitTlsData(data) => data.done(),
+            ConnectionState::PeerClosed => {}
+            _ => return Err(Error::HandshakeNotComplete),
+        }
+    }
+}
+
+/// What a failed handshake says about a peer that we dialled.
+pub(super) fn connect_error(error: &Error) -> ConnectError {
+    let wrong_identity = matches!(
+        error,
+        Error::InvalidCertificate(
+            CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. }
+        )
+    );
+    ConnectError::Tls { wrong_identity }
+}
+
+/// A session that cannot go on.
+#[derive(Debug)]
+pub(super) struct Failed(pub(super) Error);

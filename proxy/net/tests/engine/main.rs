@@ -1,0 +1,6 @@
+//! The engine between real sockets: engines on threads, hyper's clients and servers around them.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail like tests")]
+
+mod chain;
+mod kit;
+mod peers;

@@ -1,0 +1,113 @@
+//! Clients and servers of the tests, from other libraries than ours.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
+use hyper::body::{Bytes, Frame, Incoming};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::{TcpListener, TcpStream};
+
+pub(crate) type Body = BoxBody<Bytes, Infallible>;
+
+/// A body in one piece.
+pub(crate) fn full(data: impl Into<Bytes>) -> Body {
+    Full::new(data.into()).boxed()
+}
+
+/// A body in pieces, with trailers.
+pub(crate) fn pieces(pieces: Vec<Bytes>, trailers: Option<HeaderMap>) -> Body {
+    let frames =
+        pieces.into_iter().map(Frame::data).chain(trailers.map(Frame::trailers)).map(Ok::<_, Infallible>);
+    BodyExt::boxed(StreamBody::new(futures::stream::iter(frames.collect::<Vec<_>>())))
+}
+
+/// What was received of a message's body.
+pub(crate) async fn collect(body: Incoming) -> Result<(Bytes, Option<HeaderMap>), hyper::Error> {
+    let collected = body.collect().await?;
+    let trailers = collected.trailers().cloned();
+    Ok((collected.to_bytes(), trailers))
+}
+
+/// Answers by path: `/echo` gives the body back with trailers, `/status/N` that status, `/big/N` so many octets.
+pub(crate) async fn answer(request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+    let path = request.uri().path().to_owned();
+    let method = request.method().to_string();
+    let host =
+        request.uri().authority().map(ToString::to_string).or_else(|| {
+            request.headers().get("host").map(|host| host.to_str().unwrap_or_default().to_owned())
+        });
+    let mut response = if path == "/echo" {
+        let Ok((data, trailers)) = collect(request.into_body()).await else {
+            return Ok(Response::new(full("")));
+        };
+        let mut ours = trailers.unwrap_or_default();
+        ours.insert("x-seen", HeaderValue::from(data.len()));
+        Response::new(pieces(vec![data], Some(ours)))
+    } else if let Some(status) = path.strip_prefix("/status/") {
+        let mut response = Response::new(full(""));
+        *response.status_mut() = status.parse().unwrap_or(StatusCode::OK);
+        response
+    } else if let Some(octets) = path.strip_prefix("/big/") {
+        let octets: usize = octets.parse().unwrap_or_default();
+        Response::new(full(vec![b'x'; octets]))
+    } else if path == "/never" {
+        std::future::pending().await
+    } else {
+        Response::new(full(format!("{method} {path}")))
+    };
+    if let Some(host) = host.and_then(|host| HeaderValue::from_str(&host).ok()) {
+        response.headers_mut().insert("x-host", host);
+    }
+    Ok(response)
+}
+
+/// A server of both HTTP versions with [`answer`]; it ends with the runtime.
+pub(crate) async fn serve() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((socket, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut first = [0; 3];
+                while socket.peek(&mut first).await.is_ok_and(|seen| seen < 3 && seen > 0) {
+                    tokio::task::yield_now().await;
+                }
+                let service = hyper::service::service_fn(answer);
+                if &first == b"PRI" {
+                    let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+                        .serve_connection(TokioIo::new(socket), service)
+                        .await;
+                } else {
+                    let _ = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(socket), service)
+                        .with_upgrades()
+                        .await;
+                }
+            });
+        }
+    });
+    addr
+}
+
+/// A client's connection with HTTP/1.
+pub(crate) async fn http1(addr: SocketAddr) -> hyper::client::conn::http1::SendRequest<Body> {
+    let socket = TcpStream::connect(addr).await.unwrap();
+    let (sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(socket)).await.unwrap();
+    tokio::spawn(async move {
+        let _ = connection.with_upgrades().await;
+    });
+    sender
+}
+
+/// A client's connection with HTTP/2.
+pub(crate) async fn http2(addr: SocketAddr) -> hyper::client::conn::http2::SendRequest<Body> {
+    let socket = TcpStream::connect(addr).await.unwrap();
+    let (sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(socket)).await.unwrap();
+    tokio::spawn(async move {
+        let _ = connection.await;
+    });
+    sender
+}

@@ -1,0 +1,442 @@
+//! A connection of the application: from its destination to what is spoken on it.
+
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+
+use proxy_net::engine::{
+    Accepted, CloseReport, ConnId, Detected, Direction, EndpointId, H2Server, Progress, ServeHttp, Step,
+};
+
+use super::Outbound;
+use super::backend::{MemberRef, Waiter};
+use super::destination::DISCOVERY_TIMEOUT;
+use super::plan::{Detect, Kind, Plan, StreamPlan};
+use super::refusal::Refusal;
+use super::select::NotNow;
+use crate::config::Http2Server;
+use crate::discovery::Target;
+use crate::metrics::{
+    CloseError, Errno, ErrorLabels, Id, Metrics, Transport, TransportLabels, TransportRoute,
+};
+use crate::model::outbound::StreamFilter;
+use crate::worker::Cx;
+
+/// A client that has been silent for so long may be waiting for the server to speak first.
+const SILENCE: Duration = Duration::from_millis(100);
+/// How long a client of a destination that is not served may take to show that it speaks HTTP, and so can be told why.
+const REFUSED_DETECT: Duration = Duration::from_secs(1);
+
+/// What is remembered of a connection.
+pub struct Conn {
+    pub(super) id: ConnId,
+    pub(super) original: std::net::SocketAddr,
+    pub(super) target: Target,
+    /// Where it is in the table of destinations, kept there by the second part; none before that is needed.
+    pub(super) destination: Option<(usize, Rc<()>)>,
+    /// The newest plan that it has used.
+    pub(super) plan: Option<Rc<Plan>>,
+    stage: Stage,
+    /// When it began to wait for an endpoint.
+    since: Option<Instant>,
+    /// The server name of its TLS.
+    sni: Option<Box<str>>,
+    transport: Id<Transport>,
+    /// The route of its octets, once they have one.
+    route: Option<Id<TransportRoute>>,
+    closed: CloseError,
+    /// What was counted before the connection was over.
+    counted: (u64, u64),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// For discovery.
+    Waiting,
+    /// For the first octets.
+    Detecting,
+    /// For a server name.
+    Sniffing,
+    /// For an endpoint of an opaque route.
+    Queued,
+    /// Requests.
+    Serving,
+    /// An endpoint was connected to since the client was silent.
+    Silent,
+    /// Octets.
+    Tunnel,
+}
+
+// === impl Outbound ===
+
+impl Outbound {
+    /// The application has connected.
+    pub(crate) fn accepted(
+        &mut self,
+        cx: &mut Cx<'_, '_>,
+        accepted: &Accepted,
+        target: Target,
+    ) -> (Conn, Step) {
+        let transport = cx
+            .shared
+            .metrics
+            .transport
+            .register(&TransportLabels::OutboundServer { target: accepted.original });
+        let counts = &mut cx.shared.metrics.transport[transport];
+        counts.opened += 1;
+        counts.open.0 += 1;
+        let mut conn = Conn {
+            id: accepted.id,
+            original: accepted.original,
+            target,
+            destination: None,
+            plan: None,
+            stage: Stage::Waiting,
+            since: None,
+            sni: None,
+            transport,
+            route: None,
+            closed: CloseError::None,
+            counted: (0, 0),
+        };
+        // An ingress chooses by each request; the address says little.
+        let step = if cx.shared.config.outbound.ingress {
+            conn.stage = Stage::Detecting;
+            Step::DetectHttp { timeout: cx.shared.config.outbound.detect_timeout, silence: None }
+        } else {
+            self.discover(cx, &mut conn)
+        };
+        (conn, step)
+    }
+
+    /// Looks the destination up, and goes on if it is known.
+    fn discover(&mut self, cx: &mut Cx<'_, '_>, conn: &mut Conn) -> Step {
+        let index = self.attach(cx, conn);
+        let destination = &mut self.destinations[index];
+        match destination.plan.clone() {
+            Some(plan) => self.start(cx, conn, plan),
+            None => {
+                conn.stage = Stage::Waiting;
+                destination.waiting.push(Waiter::Conn(conn.id));
+                Step::Wait { timeout: DISCOVERY_TIMEOUT }
+            }
+        }
+    }
+
+    /// Ties the connection to its destination.
+    pub(super) fn attach(&mut self, cx: &mut Cx<'_, '_>, conn: &mut Conn) -> usize {
+        if let Some((index, _)) = &conn.destination {
+            return *index;
+        }
+        let index = self.destination(cx, conn.target.clone());
+        conn.destination = Some((index, Rc::clone(&self.destinations[index].users)));
+        index
+    }
+
+    /// Begins what the plan says.
+    fn start(&mut self, cx: &mut Cx<'_, '_>, conn: &mut Conn, plan: Rc<Plan>) -> Step {
+        conn.plan = Some(Rc::clone(&plan));
+        cx.shared.metrics.protocols[plan.protocol].connections += 1;
+        match &plan.kind {
+            Kind::Http(http) => match http.detect {
+                Detect::Http1 => self.serve(cx, conn, Detected::Http1),
+                Detect::Http2 => self.serve(cx, conn, Detected::Http2),
+                Detect::Within(timeout) => {
+                    conn.stage = Stage::Detecting;
+                    let silence = http.opaque.as_ref().map(|_| SILENCE);
+                    Step::DetectHttp { timeout, silence }
+                }
+            },
+            Kind::Opaque(stream) => self.stream(cx, conn, stream),
+            Kind::Tls(_) => {
+                conn.stage = Stage::Sniffing;
+                Step::SniffTls { timeout: cx.shared.config.outbound.detect_timeout, silence: None }
+            }
+            Kind::Refuse(_) => {
+                conn.stage = Stage::Detecting;
+                Step::DetectHttp { timeout: REFUSED_DETECT, silence: None }
+            }
+        }
+    }
+
+    /// The last step has an outcome.
+    pub(crate) fn advance(&mut self, cx: &mut Cx<'_, '_>, conn: &mut Conn, event: Progress<'_>) -> Step {
+        match (conn.stage, event) {
+            (_, Progress::Failed(why)) => {
+                conn.closed = CloseError::Io;
+                Step::Close { reason: why, reset: true }
+            }
+            (Stage::Waiting, Progress::Resumed) => self.discover(cx, conn),
+            (Stage::Waiting, Progress::TimedOut) => {
+                tracing::warn!(destination = %conn.target, "discovery has not answered; the connection is refused");
+                let plan = Rc::new(Plan::refuse(Refusal::DiscoveryTimeout));
+                self.start(cx, conn, plan)
+            }
+            (Stage::Detecting, Progress::Protocol(Detected::Opaque)) => self.not_http(cx, conn),
+            (Stage::Detecting, Progress::Protocol(version)) => self.serve(cx, conn, version),
+            (Stage::Detecting, Progress::TimedOut) => self.not_http(cx, conn),
+            (Stage::Detecting, Progress::Silent) => self.silent(cx, conn),
+            (Stage::Silent, Progress::FirstOctet) => {
+                // The client was only slow. The connection that was made ahead serves it if it is not HTTP.
+                conn.stage = Stage::Detecting;
+                Step::DetectHttp { timeout: cx.shared.config.outbound.detect_timeout, silence: None }
+            }
+            (Stage::Sniffing, Progress::Hello { sni: Some(sni) }) => {
+                conn.sni = Some(sni.into());
+                self.tls(cx, conn)
+            }
+            (Stage::Sniffing, Progress::Hello { sni: None }) => {
+                self.refuse(cx, conn, "tls without a server name", CloseError::Unknown)
+            }
+            (Stage::Sniffing, Progress::NotTls) => self.refuse(cx, conn, "not tls", CloseError::Unknown),
+            (Stage::Sniffing, Progress::TimedOut) => {
+                self.refuse(cx, conn, "tls detection timeout", CloseError::Unknown)
+            }
+            (Stage::Queued, _) => self.again(cx, conn),
+            (stage, event) => {
+                tracing::error!(?stage, ?event, "unexpected step of an outbound connection");
+                self.refuse(cx, conn, "unexpected", CloseError::Unknown)
+            }
+        }
+    }
+
+    /// Serves requests.
+    fn serve(&mut self, cx: &mut Cx<'_, '_>, conn: &mut Conn, version: Detected) -> Step {
+        conn.stage = Stage::Serving;
+        let serve = ServeHttp { h2: h2_server(&cx.shared.config.outbound.server) };
+        match version {
+            Detected::Http2 => Step::ServeHttp2(serve),
+            Detected::Http1 | Detected::Opaque => Step::ServeHttp1(serve),
+        }
+    }
+
+    /// It is not HTTP, or nobody can tell in time.
+    fn not_http(&mut self, cx: &mut Cx<'_, '_>, conn: &mut Conn) -> Step {
+        let Some(plan) = conn.plan.clone() else {
+            // Ingress: only now is the address asked about.
+            return self.discover_opaque(cx, conn);
+        };
+        match (&plan.kind, plan.stream()) {
+            (Kind::Refuse(refusal), _) => {
+                let label = refusal.label();
+                self.refuse(cx, conn, label, CloseError::Unknown)
+            }
+            (_, Some(stream)) => self.stream(cx, conn, stream),
+            (_, None) => self.refuse(cx, conn, "not http", CloseError::Unknown),
+        }
+    }
+
+    /// In ingress mode: octets go by the address that they were sent to.
+    fn discover_opaque(&mut self, cx: &mut Cx<'_, '_>, conn: &mut Conn) -> Step {
+        let index = self.attach(cx, conn);
+        let destination = &mut self.destinations[index];
+        match destination.plan.clone() {
+            Some(plan) => {
+                conn.plan = Some(plan);
+                self.not_http(cx, conn)
+            }
+            None => {
+                // The plan decides again when it is there: what has been read is kept.
+                conn.stage = Stage::Waiting;
+                destination.waiting.push(Waiter::Conn(conn.id));
+                Step::Wait { timeout: DISCOVERY_TIMEOUT }
+            }
+        }
+    }
+
+    /// The client says nothing: perhaps the server speaks first. The endpoint is connected to if one is ready at once.
+    fn silent(&mut self, cx: &mut Cx<'_, '_>, conn: &mut Conn) -> Step {
+        let Some(plan) = conn.plan.clone() else { return self.detect_on(cx, conn) };
+        let Some(stream) = plan.stream().filter(|stream| stream.closed.is_none()) else {
+            return self.detect_on(cx, conn);
+        };
+        let chosen = self.choose(cx, &stream.uses);
+        let open = chosen.filter(|chosen| stream.uses.items[chosen.item].closed.is_none());
+        match open.and_then(|chosen| Some((chosen.at, self.dial(cx, chosen.at)?))) {
+            Some((at, endpoint)) => {
+                conn.stage = Stage::Silent;
+                self.opened(cx, conn, stream, at);
+                Step::TunnelServerFirst { endpoint, idle: None }
+            }
+            None => self.detect_on(cx, conn),
+        }
+    }
+
+    fn detect_on(&self, cx: &Cx<'_, '_>, conn: &Conn) -> Step {
+        let timeout = match conn.plan.as_ref().map(|plan| &plan.kind) {
+            Some(Kind::Http(http)) => match http.detect {
+                Detect::Within(timeout) => timeout,
+                Detect::Http1 | Detect::Http2 => cx.shared.config.outbound.detect_timeout,
+            },
+            _ => cx.shared.config.outbound.detect_timeout,
+        };
+        Step::DetectHttp { timeout, silence: None }
+    }
+
+    /// TLS whose server name is known.
+    fn tls(&mut self, cx: &mut Cx<'_, '_>, conn: &mut Conn) -> Step {
+        let Some(plan) = conn.plan.clone() else {
+            return self.refuse(cx, conn, "no plan", CloseError::Unknown);
+        };
+        let Kind::Tls(tls) = &plan.kind else { return self.refuse(cx, conn, "not tls", CloseError::Unknown) };
+        match conn.sni.as_deref().and_then(|sni| tls.find(sni)) {
+            Some(stream) => self.stream(cx, conn, stream),
+            None => self.refuse(cx, conn, "route not found", CloseError::Unknown),
+        }
+    }
+
+    /// Octets: to an endpoint, or into the queue.
+    fn stream(&mut self, cx: &mut Cx<'_, '_>, conn: &mut Conn, stream: &StreamPlan) -> Step {
+        if let Some(filter) = stream.closed {
+            return self.forbid(cx, conn, stream, filter);
+        }
+        let Some(chosen) = self.choose(cx, &stream.uses) else {
+            conn.stage = Stage::Queued;
+            let mut since = conn.since;
+            let not_now = self.queue(cx, &stream.uses, Waiter::Conn(conn.id), &mut since);
+            conn.since = since;
+            return match not_now {
+                NotNow::Wait(timeout) => Step::Wait { timeout },
+                NotNow::Never(refusal) => {
+                    conn.route = Some(stream.metrics);
+                    let label = refusal.label();
+                    tracing::info!(destination = %conn.target, reason = label, "{}", refusal.text());
+                    self.refuse(cx, conn, label, CloseError::Unknown)
+                }
+            };
+        };
+        if let Some(filter) = stream.uses.items[chosen.item].closed {
+            return self.forbid(cx, conn, stream, filter);
+        }
+        match self.dial(cx, chosen.at) {
+            Some(endpoint) => {
+                conn.stage = Stage::Tunnel;
+                self.opened(cx, conn, stream, chosen.at);
+                Step::Tunnel { endpoint, idle: None }
+            }
+            None => self.refuse(cx, conn, "endpoint cannot be used", CloseError::Io),
+        }
+    }
+
+    /// What waited for an endpoint tries again.
+    fn again(&mut self, cx: &mut Cx<'_, '_>, conn: &mut Conn) -> Step {
+        match conn.plan.clone() {
+            Some(plan) if matches!(plan.kind, Kind::Tls(_)) => self.tls(cx, conn),
+            Some(plan) => match plan.stream() {
+                Some(stream) => self.stream(cx, conn, stream),
+                None => self.refuse(cx, conn, "not http", CloseError::Unknown),
+            },
+            None => self.refuse(cx, conn, "no plan", CloseError::Unknown),
+        }
+    }
+
+    /// A connection to an endpoint begins.
+    fn dial(&mut self, cx: &mut Cx<'_, '_>, at: MemberRef) -> Option<EndpointId> {
+        let now = cx.now();
+        let member = self.backends.get_mut(at.backend)?.member_mut(at)?;
+        member.dial(now);
+        member.id.ok()
+    }
+
+    fn opened(&mut self, cx: &mut Cx<'_, '_>, conn: &mut Conn, stream: &StreamPlan, at: MemberRef) {
+        self.enter(cx, at, conn.since);
+        conn.route = Some(stream.metrics);
+        cx.shared.metrics.transport_route[stream.metrics].opened += 1;
+    }
+
+    fn forbid(
+        &mut self,
+        cx: &mut Cx<'_, '_>,
+        conn: &mut Conn,
+        stream: &StreamPlan,
+        filter: StreamFilter,
+    ) -> Step {
+        conn.route = Some(stream.metrics);
+        let (refusal, closed) = match filter {
+            StreamFilter::Forbidden => (Refusal::Forbidden, CloseError::Forbidden),
+            StreamFilter::Invalid => (Refusal::InvalidPolicy, CloseError::Invalid),
+        };
+        tracing::info!(destination = %conn.target, sni = conn.sni.as_deref(), reason = refusal.label(), "{}", refusal.text());
+        self.refuse(cx, conn, refusal.label(), closed)
+    }
+
+    fn refuse(
+        &mut self,
+        cx: &mut Cx<'_, '_>,
+        conn: &mut Conn,
+        error: &'static str,
+        closed: CloseError,
+    ) -> Step {
+        conn.closed = closed;
+        let now = cx.now();
+        let labels = ErrorLabels::OutboundTcp { target: conn.original, error };
+        cx.shared.metrics.errors.once(&labels, now).errors += 1;
+        Step::Close { reason: error, reset: true }
+    }
+
+    /// The connection is gone.
+    pub(crate) fn closed(&mut self, cx: &mut Cx<'_, '_>, conn: Conn, report: &CloseReport) {
+        let now = cx.now();
+        let metrics = &mut cx.shared.metrics;
+        let counts = &mut metrics.transport[conn.transport];
+        counts.open.0 -= 1;
+        counts.read += report.read.saturating_sub(conn.counted.0);
+        counts.written += report.written.saturating_sub(conn.counted.1);
+        *counts.closed.at(Errno(report.errno)) += 1;
+        metrics.transport.release(conn.transport, now);
+        if let Some(route) = conn.route {
+            let error = match conn.closed {
+                CloseError::None if report.errno != 0 => CloseError::Io,
+                other => other,
+            };
+            *metrics.transport_route[route].closed.at(error) += 1;
+        }
+        if conn.stage == Stage::Queued
+            && let Some(plan) = &conn.plan
+        {
+            let tls = match &plan.kind {
+                Kind::Tls(tls) => conn.sni.as_deref().and_then(|sni| tls.find(sni)),
+                _ => None,
+            };
+            if let Some(stream) = tls.or_else(|| plan.stream()) {
+                self.leave(&stream.uses, Waiter::Conn(conn.id));
+            }
+        }
+    }
+}
+
+// === helpers ===
+
+/// Octets of a tunnel have passed.
+pub(crate) fn tunneled(metrics: &mut Metrics, conn: &mut Conn, direction: Direction, octets: usize) {
+    let counts = &mut metrics.transport[conn.transport];
+    match direction {
+        Direction::Request => {
+            counts.read += octets as u64;
+            conn.counted.0 += octets as u64;
+        }
+        Direction::Response => {
+            counts.written += octets as u64;
+            conn.counted.1 += octets as u64;
+        }
+    }
+}
+
+/// A server's side of HTTP/2 as it was configured.
+fn h2_server(server: &Http2Server) -> H2Server {
+    let mut config = proxy_net::h2::connection::Config::default();
+    let settings = &mut config.settings;
+    if let Some(streams) = server.max_concurrent_streams {
+        settings.max_concurrent_streams = streams;
+    }
+    if let Some(size) = server.max_frame_size {
+        settings.max_frame_size = size;
+    }
+    if let Some(size) = server.max_header_list_size {
+        config.headers.list_size = size as usize;
+    }
+    if let Some((stream, connection)) = server.windows {
+        config.settings.initial_window_size = stream;
+        config.connection_window = connection.max(65_535);
+    }
+    H2Server { config, keep_alive: server.keep_alive.map(|it| (it.interval, it.timeout)) }
+}

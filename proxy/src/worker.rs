@@ -1,0 +1,441 @@
+//! A worker: the value that decides for one engine, and the messages that it is told.
+//!
+//! [`Mesh`] only tells the two sides apart: `outbound` and `inbound` do the work. What both need is in `Shared`.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use proxy_net::engine::{
+    Accepted, Attempt, CloseReport, ConnId, Control, Direction, EndpointEvent, EndpointId, ExchangeId,
+    Failure, Handler, Progress, Request, RequestStep, ResponseStep, Step, Summary, Woken,
+};
+use proxy_net::h2::error::ErrorCode;
+use proxy_net::h2::frame::End;
+use proxy_net::headers::HeaderList;
+use tokio::sync::oneshot;
+
+use crate::access_log::AccessLog;
+use crate::config::Config;
+use crate::discovery::{Answer, Discovery, Target, Update};
+use crate::identity::Credentials;
+use crate::inbound::{self, App, Inbound, Routed};
+use crate::metrics::{Metrics, Snapshot};
+use crate::outbound::{self, Loopback, Outbound};
+use crate::tap::{Tap, Taps};
+
+/// Decides about everything on one worker.
+pub struct Mesh {
+    shared: Shared,
+    outbound: Outbound,
+    inbound: Inbound,
+    is_started: bool,
+}
+
+/// What a worker is made of.
+pub struct Settings {
+    /// What the process was told.
+    pub config: Arc<Config>,
+    /// What each listener of the engine is for, by its number.
+    pub listeners: Vec<Listener>,
+    /// How many workers there are; limits of the process are shared among them.
+    pub workers: usize,
+    /// The time of day.
+    pub time_of_day: fn() -> SystemTime,
+    /// Where requests that come in are logged.
+    pub access_log: Option<AccessLog>,
+    /// Whether endpoints on loopback are spoken to.
+    pub loopback: Loopback,
+}
+
+/// What a listener is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Listener {
+    /// Connections of the application, which are redirected here.
+    Outbound,
+    /// Connections of the application to one destination; nothing is redirected.
+    OutboundTarget(Target),
+    /// Connections of others, to the proxy's port or to one of its fixed targets.
+    Inbound,
+}
+
+/// What a worker is told by other threads.
+pub enum Message {
+    /// Discovery or identity has news.
+    Update(Update),
+    /// Stop accepting, and finish within this time.
+    Drain(Duration),
+    /// These watch from now on.
+    Tap(Arc<[Arc<Tap>]>),
+    /// Copy what was counted.
+    Collect(oneshot::Sender<Snapshot>),
+    /// Describe what is known, for people.
+    Dump(oneshot::Sender<serde_json::Value>),
+}
+
+/// What both sides of a worker use.
+pub(crate) struct Shared {
+    pub(crate) config: Arc<Config>,
+    pub(crate) discovery: Discovery,
+    pub(crate) metrics: Metrics,
+    pub(crate) credentials: Option<Arc<Credentials>>,
+    pub(crate) listeners: Vec<Listener>,
+    pub(crate) workers: usize,
+    pub(crate) loopback: Loopback,
+    pub(crate) taps: Taps,
+    time_of_day: fn() -> SystemTime,
+}
+
+/// What a connection on a listener without a purpose gets.
+const UNSERVED: Step = Step::Close { reason: "listener without a purpose", reset: true };
+
+/// The engine as both sides see it.
+pub(crate) type Ctl<'a> = Control<'a, Mesh>;
+
+/// What is at hand during a call.
+pub(crate) struct Cx<'a, 'b> {
+    pub(crate) ctl: &'a mut Ctl<'b>,
+    pub(crate) shared: &'a mut Shared,
+}
+
+/// What is remembered of an accepted connection.
+pub enum Conn {
+    /// Of the application.
+    Outbound(Box<outbound::Conn>),
+    /// Of somebody else, for the application.
+    Inbound(Box<inbound::Conn>),
+    /// Of nobody: its listener has no purpose.
+    Unserved,
+}
+
+/// What is remembered of a request.
+pub enum Exchange {
+    /// Of the application.
+    Outbound(Box<outbound::Exchange>),
+    /// For the application.
+    Inbound(Box<inbound::Exchange>),
+    /// Of another cluster: it comes in, and goes on by its name.
+    Gateway(Box<(inbound::Exchange, outbound::Exchange)>),
+    /// Of nobody.
+    Unserved,
+}
+
+/// What is remembered of an endpoint.
+pub enum Endpoint {
+    /// Of a backend.
+    Outbound(outbound::EndpointRef),
+    /// The application.
+    Inbound(App),
+}
+
+/// What the outbound side may use during a call.
+macro_rules! cx {
+    ($mesh:ident, $ctl:ident) => {
+        &mut Cx { ctl: $ctl, shared: &mut $mesh.shared }
+    };
+}
+
+/// What the inbound side may use during a call.
+macro_rules! incoming {
+    ($mesh:ident, $ctl:ident) => {
+        &mut inbound::Context { ctl: $ctl, metrics: &mut $mesh.shared.metrics }
+    };
+}
+
+// === impl Mesh ===
+
+impl Mesh {
+    /// A worker that knows nothing yet.
+    #[must_use]
+    pub fn new(settings: Settings, discovery: Discovery, tap_base: u32) -> Self {
+        let inbound = Inbound::new(
+            inbound::Settings::new(&settings.config, settings.workers),
+            Box::new(discovery.clone()),
+            settings.access_log,
+            settings.time_of_day,
+        );
+        let shared = Shared {
+            config: settings.config,
+            discovery,
+            metrics: Metrics::default(),
+            credentials: None,
+            listeners: settings.listeners,
+            workers: settings.workers.max(1),
+            loopback: settings.loopback,
+            taps: Taps::new(tap_base),
+            time_of_day: settings.time_of_day,
+        };
+        Self { outbound: Outbound::new(&shared), inbound, shared, is_started: false }
+    }
+
+    /// Discovery or identity has news.
+    fn update(&mut self, ctl: &mut Ctl<'_>, update: Update) {
+        match update {
+            Update::Identity(credentials) => {
+                self.shared.credentials = Some(Arc::clone(&credentials));
+                self.outbound.identity(cx!(self, ctl));
+                self.inbound.set_credentials(incoming!(self, ctl), credentials);
+            }
+            Update::Inbound(port, answer) => self.inbound.set_answer(incoming!(self, ctl), port, &answer),
+            Update::Profile(target, answer) => {
+                if let Target::Name(name) = &target {
+                    let found = match &answer {
+                        Answer::Found(profile) => Some(Arc::clone(profile)),
+                        Answer::NotFound | Answer::Rejected(_) => None,
+                    };
+                    self.inbound.set_profile(&mut self.shared.metrics, name, found, ctl.now());
+                }
+                self.outbound.update(cx!(self, ctl), Update::Profile(target, answer));
+            }
+            update => self.outbound.update(cx!(self, ctl), update),
+        }
+    }
+
+    /// The state of this worker for people.
+    fn dump(&mut self, ctl: &mut Ctl<'_>) -> serde_json::Value {
+        serde_json::json!({
+            "outbound": self.outbound.dump(cx!(self, ctl)),
+            "inbound": self.inbound.dump(ctl),
+        })
+    }
+}
+
+impl Handler for Mesh {
+    type Conn = Conn;
+    type Exchange = Exchange;
+    type Endpoint = Endpoint;
+    type Message = Message;
+
+    fn accepted(&mut self, ctl: &mut Ctl<'_>, accepted: &Accepted) -> (Conn, Step) {
+        let target = match self.shared.listeners.get(usize::from(accepted.listener)) {
+            Some(Listener::Outbound) => Target::Addr(accepted.original),
+            Some(Listener::OutboundTarget(target)) => target.clone(),
+            Some(Listener::Inbound) => {
+                let (conn, step) = self.inbound.accepted(incoming!(self, ctl), accepted);
+                return (Conn::Inbound(Box::new(conn)), step);
+            }
+            None => return (Conn::Unserved, UNSERVED),
+        };
+        let (conn, step) = self.outbound.accepted(cx!(self, ctl), accepted, target);
+        (Conn::Outbound(Box::new(conn)), step)
+    }
+
+    fn advance(&mut self, ctl: &mut Ctl<'_>, id: ConnId, conn: &mut Conn, event: Progress<'_>) -> Step {
+        match conn {
+            Conn::Outbound(conn) => self.outbound.advance(cx!(self, ctl), conn, event),
+            Conn::Inbound(conn) => self.inbound.advance(incoming!(self, ctl), id, conn, &event),
+            Conn::Unserved => UNSERVED,
+        }
+    }
+
+    fn request(
+        &mut self,
+        ctl: &mut Ctl<'_>,
+        request: &Request,
+        conn: &mut Conn,
+        head: &mut HeaderList,
+    ) -> (Exchange, RequestStep) {
+        match conn {
+            Conn::Outbound(conn) => {
+                let (exchange, step) = self.outbound.request(cx!(self, ctl), request, conn, head);
+                (Exchange::Outbound(Box::new(exchange)), step)
+            }
+            Conn::Inbound(conn) => match self.inbound.request(incoming!(self, ctl), request, conn, head) {
+                (exchange, Routed::Here(step)) => (Exchange::Inbound(Box::new(exchange)), step),
+                (exchange, Routed::On(name)) => {
+                    let version = exchange.version();
+                    let (onward, step) =
+                        self.outbound.request_by_name(cx!(self, ctl), request, version, name, head);
+                    (Exchange::Gateway(Box::new((exchange, onward))), step)
+                }
+            },
+            Conn::Unserved => (Exchange::Unserved, RequestStep::Reset(ErrorCode::REFUSED_STREAM)),
+        }
+    }
+
+    fn resumed(
+        &mut self,
+        ctl: &mut Ctl<'_>,
+        _id: ExchangeId,
+        exchange: &mut Exchange,
+        head: &mut HeaderList,
+        why: Woken,
+    ) -> RequestStep {
+        match exchange {
+            Exchange::Outbound(exchange) => self.outbound.resumed(cx!(self, ctl), exchange, head, why),
+            Exchange::Gateway(both) => self.outbound.resumed(cx!(self, ctl), &mut both.1, head, why),
+            Exchange::Inbound(exchange) => self.inbound.resumed(exchange),
+            Exchange::Unserved => RequestStep::Reset(ErrorCode::REFUSED_STREAM),
+        }
+    }
+
+    fn response(
+        &mut self,
+        ctl: &mut Ctl<'_>,
+        attempt: &Attempt,
+        exchange: &mut Exchange,
+        _endpoint: Option<&mut Endpoint>,
+        head: &mut HeaderList,
+        end: End,
+        trailers: Option<&HeaderList>,
+    ) -> ResponseStep {
+        match exchange {
+            Exchange::Outbound(exchange) => {
+                self.outbound.response(cx!(self, ctl), attempt, exchange, head, end, trailers)
+            }
+            Exchange::Inbound(exchange) => self.inbound.response(attempt, exchange, head, end),
+            Exchange::Gateway(both) => {
+                let (incoming, onward) = &mut **both;
+                match self.outbound.response(cx!(self, ctl), attempt, onward, head, end, trailers) {
+                    ResponseStep::Pass => self.inbound.response(attempt, incoming, head, end),
+                    step => step,
+                }
+            }
+            Exchange::Unserved => ResponseStep::Pass,
+        }
+    }
+
+    fn failed(
+        &mut self,
+        ctl: &mut Ctl<'_>,
+        attempt: &Attempt,
+        exchange: &mut Exchange,
+        _endpoint: Option<&mut Endpoint>,
+        failure: Failure,
+    ) -> ResponseStep {
+        match exchange {
+            Exchange::Outbound(exchange) => self.outbound.failed(cx!(self, ctl), attempt, exchange, failure),
+            Exchange::Gateway(both) => self.outbound.failed(cx!(self, ctl), attempt, &mut both.1, failure),
+            Exchange::Inbound(exchange) => {
+                self.inbound.failed(incoming!(self, ctl), attempt, exchange, failure)
+            }
+            Exchange::Unserved => ResponseStep::Pass,
+        }
+    }
+
+    fn data(&mut self, exchange: &mut Exchange, direction: Direction, octets: usize) {
+        let metrics = &mut self.shared.metrics;
+        match exchange {
+            Exchange::Outbound(exchange) => outbound::data(metrics, exchange, direction, octets),
+            Exchange::Inbound(exchange) => self.inbound.data(metrics, exchange, direction, octets),
+            Exchange::Gateway(both) => {
+                outbound::data(metrics, &both.1, direction, octets);
+                self.inbound.data(metrics, &mut both.0, direction, octets);
+            }
+            Exchange::Unserved => {}
+        }
+    }
+
+    fn trailers(&mut self, exchange: &mut Exchange, direction: Direction, trailers: &mut HeaderList) {
+        match exchange {
+            Exchange::Outbound(exchange) => outbound::trailers(exchange, direction, trailers),
+            Exchange::Inbound(exchange) => self.inbound.trailers(exchange, direction, trailers),
+            Exchange::Gateway(both) => {
+                outbound::trailers(&mut both.1, direction, trailers);
+                self.inbound.trailers(&mut both.0, direction, trailers);
+            }
+            Exchange::Unserved => {}
+        }
+    }
+
+    fn finished(
+        &mut self,
+        ctl: &mut Ctl<'_>,
+        exchange: Exchange,
+        _endpoint: Option<(EndpointId, &mut Endpoint)>,
+        summary: &Summary,
+    ) {
+        let now = ctl.now();
+        match exchange {
+            Exchange::Outbound(exchange) => self.outbound.finished(cx!(self, ctl), *exchange, summary),
+            Exchange::Inbound(exchange) => {
+                self.inbound.finished(&mut self.shared.metrics, *exchange, summary, now);
+            }
+            Exchange::Gateway(both) => {
+                let (incoming, onward) = *both;
+                self.outbound.finished(cx!(self, ctl), onward, summary);
+                self.inbound.finished(&mut self.shared.metrics, incoming, summary, now);
+            }
+            Exchange::Unserved => {}
+        }
+    }
+
+    fn closed(&mut self, ctl: &mut Ctl<'_>, conn: Conn, report: &CloseReport) {
+        match conn {
+            Conn::Outbound(conn) => self.outbound.closed(cx!(self, ctl), *conn, report),
+            Conn::Inbound(conn) => self.inbound.closed(incoming!(self, ctl), *conn, report),
+            Conn::Unserved => {}
+        }
+    }
+
+    fn tunneled(&mut self, conn: &mut Conn, direction: Direction, octets: usize) {
+        match conn {
+            Conn::Outbound(conn) => outbound::tunneled(&mut self.shared.metrics, conn, direction, octets),
+            Conn::Inbound(conn) => self.inbound.tunneled(conn, direction, octets),
+            Conn::Unserved => {}
+        }
+    }
+
+    fn endpoint(
+        &mut self,
+        ctl: &mut Ctl<'_>,
+        _id: EndpointId,
+        endpoint: &mut Endpoint,
+        event: EndpointEvent,
+    ) {
+        match endpoint {
+            Endpoint::Outbound(at) => self.outbound.endpoint(cx!(self, ctl), *at, event),
+            Endpoint::Inbound(_) => {}
+        }
+    }
+
+    fn message(&mut self, ctl: &mut Ctl<'_>, message: Message) {
+        match message {
+            Message::Update(update) => self.update(ctl, update),
+            Message::Drain(grace) => ctl.drain(grace),
+            Message::Tap(taps) => self.shared.taps.replace(taps),
+            Message::Collect(reply) => {
+                let retain = self.shared.config.process.metrics_retain_idle;
+                // Whoever asked may have given up.
+                let _ = reply.send(self.shared.metrics.snapshot(ctl.now(), retain));
+            }
+            Message::Dump(reply) => {
+                let _ = reply.send(self.dump(ctl));
+            }
+        }
+    }
+
+    fn tick(&mut self, ctl: &mut Ctl<'_>) {
+        if !std::mem::replace(&mut self.is_started, true) {
+            self.inbound.start(ctl.now());
+        }
+        self.outbound.tick(cx!(self, ctl));
+        self.inbound.tick(incoming!(self, ctl));
+    }
+}
+
+// === impl Shared ===
+
+impl Shared {
+    /// The time of day in seconds since 1970. Not for what every request needs.
+    pub(crate) fn unix_seconds(&self) -> f64 {
+        let now = (self.time_of_day)();
+        now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+    }
+}
+
+// === impl Cx ===
+
+impl Cx<'_, '_> {
+    /// The time of this round.
+    pub(crate) fn now(&self) -> Instant {
+        self.ctl.now()
+    }
+}
+
+// === impl Endpoint ===
+
+impl From<App> for Endpoint {
+    fn from(app: App) -> Self {
+        Self::Inbound(app)
+    }
+}
