@@ -35,8 +35,9 @@ pub use settings::Settings;
 use crate::access_log::AccessLog;
 use crate::discovery::{Answer, Discovery, Key, Target};
 use crate::identity::{Alpn, Credentials, Id, peer_id};
-use crate::metrics::{Metrics, Resource};
+use crate::metrics::{Metrics, Resource, ServerTls};
 use crate::model::{InboundPolicy, NameAddr, Profile};
+use crate::worker::{Source, SourceTls};
 use conn::{AfterSilence, Plan, Reached, Stage, Way, reason};
 use http::RouteCache;
 use ports::{Port, Ports, Tunnel};
@@ -100,6 +101,24 @@ pub struct Conn {
     /// Whether it is being closed for a reason that has been counted.
     refused: bool,
     since: Instant,
+}
+
+// === impl Conn ===
+
+impl Conn {
+    /// Where its requests come from, for those who watch.
+    pub(crate) fn source(&self) -> Source {
+        let way = &self.way;
+        Source {
+            direction: crate::metrics::Direction::Inbound,
+            client: way.client,
+            tls: match TlsKey::new(&way.tls, &way.peer).labels() {
+                ServerTls::None(reason) => SourceTls::None(reason),
+                _ => SourceTls::Meshed(way.peer.id().cloned()),
+            },
+            target: way.target,
+        }
+    }
 }
 
 // === impl Inbound ===
