@@ -100,6 +100,10 @@ impl Inbound {
         let log = self.log.is_some().then(|| Logged::new(conn, head));
         let carried = if request.version == HttpVersion::Http2 { OrigProto::take(head) } else { None };
         let version = carried.map_or(request.version, |carried| carried.version);
+        if carried.is_some_and(|carried| !carried.absolute_form) {
+            // HTTP/2 names a scheme always; the request that it carries did not.
+            head.remove(b":scheme");
+        }
         headers::normalise_authority(head);
         headers::set_client_id(&conn.way.peer, head);
         self.believe_forwarded(&conn.way, head);
