@@ -77,6 +77,7 @@ pub(crate) enum Note {
 }
 
 /// What a test may tell its engine.
+#[derive(Debug)]
 pub(crate) enum Order {
     Drain(Duration),
     RemoveEndpoint,
