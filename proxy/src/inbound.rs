@@ -16,10 +16,12 @@ mod profiles;
 mod refusal;
 mod series;
 mod settings;
+#[cfg(test)]
+mod tests;
 mod transport;
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Instant, SystemTime};
 
 use proxy_net::engine::{
     Accepted, CloseReport, ConnId, Control, Detected, Direction, Handler, Progress, Step,
@@ -33,8 +35,9 @@ pub use settings::Settings;
 use crate::access_log::AccessLog;
 use crate::discovery::{Answer, Discovery, Key, Target};
 use crate::identity::{Alpn, Credentials, Id, peer_id};
-use crate::metrics::{Metrics, Resource};
+use crate::metrics::{Metrics, Resource, ServerTls};
 use crate::model::{InboundPolicy, NameAddr, Profile};
+use crate::worker::{Source, SourceTls};
 use conn::{AfterSilence, Plan, Reached, Stage, Way, reason};
 use http::RouteCache;
 use ports::{Port, Ports, Tunnel};
@@ -71,8 +74,8 @@ pub struct Inbound {
     settings: Settings,
     lookups: Box<dyn Lookups>,
     log: Option<AccessLog>,
-    /// The time of day as the worker's clock tells it.
-    time_of_day: fn() -> std::time::SystemTime,
+    /// The time of day, for the access log and for certificates of clients.
+    time_of_day: fn() -> SystemTime,
     credentials: Option<Arc<Credentials>>,
     /// Connections that wait for the first certificate.
     waiting: Vec<ConnId>,
@@ -86,6 +89,7 @@ pub struct Inbound {
 
 /// What is remembered of an accepted connection.
 pub struct Conn {
+    id: ConnId,
     way: Way,
     /// The application's port, whose policy holds.
     port: u16,
@@ -94,18 +98,38 @@ pub struct Conn {
     /// What its transport is counted as, once its TLS is known.
     counted: Option<Counted>,
     routes: RouteCache,
+    /// Whether it is being closed for a reason that has been counted.
+    refused: bool,
     since: Instant,
+}
+
+// === impl Conn ===
+
+impl Conn {
+    /// Where its requests come from, for those who watch.
+    pub(crate) fn source(&self) -> Source {
+        let way = &self.way;
+        Source {
+            direction: crate::metrics::Direction::Inbound,
+            client: way.client,
+            tls: match TlsKey::new(&way.tls, &way.peer).labels() {
+                ServerTls::None(reason) => SourceTls::None(reason),
+                _ => SourceTls::Meshed(way.peer.id().cloned()),
+            },
+            target: way.target,
+        }
+    }
 }
 
 // === impl Inbound ===
 
 impl Inbound {
-    /// The inbound side of one worker. `time_of_day` is asked for the access log and for certificates of clients.
+    /// The inbound side of one worker.
     pub fn new(
         settings: Settings,
         lookups: Box<dyn Lookups>,
         log: Option<AccessLog>,
-        time_of_day: fn() -> std::time::SystemTime,
+        time_of_day: fn() -> SystemTime,
     ) -> Self {
         Self {
             settings,
@@ -185,14 +209,20 @@ impl Inbound {
     /// A connection was accepted.
     pub fn accepted<E: Engine>(&mut self, cx: &mut Context<'_, '_, E>, accepted: &Accepted) -> (Conn, Step) {
         let now = cx.ctl.now();
-        let fixed = self.settings.targets.iter().find(|fixed| fixed.listen == accepted.local);
-        let target = fixed.map_or(accepted.original, |fixed| fixed.target);
-        let mut way = Way::new(&self.settings, accepted.peer, target);
+        let mut way = Way::new(&self.settings, accepted.peer, accepted.original);
         let port = way.target.port();
         let policy = self.enter_port(port, now);
         let plan = way.begin(&self.settings, &policy);
-        let mut conn =
-            Conn { way, port, gateway: None, counted: None, routes: RouteCache::default(), since: now };
+        let mut conn = Conn {
+            id: accepted.id,
+            way,
+            port,
+            gateway: None,
+            counted: None,
+            routes: RouteCache::default(),
+            refused: false,
+            since: now,
+        };
         let step = self.carry_out(cx, accepted.id, &mut conn, plan);
         (conn, step)
     }
@@ -213,22 +243,17 @@ impl Inbound {
             port.remove_tunnel(id);
         }
         let time = self.time_of_day;
-        let plan = conn.way.next(&self.settings, &policy, progress, |leaf| client_id(leaf, time));
+        let plan = conn.way.next(&self.settings, &policy, progress, |leaf| client_id(leaf, time()));
         self.carry_out(cx, id, conn, plan)
     }
 
     /// An accepted connection is gone.
-    pub fn closed<E: Engine>(
-        &mut self,
-        cx: &mut Context<'_, '_, E>,
-        id: ConnId,
-        mut conn: Conn,
-        report: &CloseReport,
-    ) {
+    pub fn closed<E: Engine>(&mut self, cx: &mut Context<'_, '_, E>, mut conn: Conn, report: &CloseReport) {
+        let id = conn.id;
         let now = cx.ctl.now();
         self.waiting.retain(|waiting| *waiting != id);
         let policy = self.policy(conn.port);
-        if let Some(reason) = report.reason {
+        if let Some(reason) = report.reason.filter(|_| !conn.refused) {
             transport::count_error(cx.metrics, &conn.way, reason, now);
         }
         let counted = match conn.counted.take() {
@@ -429,7 +454,9 @@ impl Inbound {
         reason: &'static str,
     ) -> Step {
         conn.way.stage = Stage::Settled;
+        conn.refused = true;
         self.count_open(cx.metrics, conn);
+        transport::count_error(cx.metrics, &conn.way, reason, cx.ctl.now());
         tracing::info!(client.addr = %conn.way.client, server.addr = %conn.way.target, reason, "connection closed");
         Step::Close { reason, reset: false }
     }
@@ -491,8 +518,8 @@ fn server_of(policy: &InboundPolicy, port: u16) -> Resource<'_> {
     Resource { port: Some(port), ..Resource::from(&policy.meta) }
 }
 
-fn client_id(leaf: &[u8], time: fn() -> std::time::SystemTime) -> Option<Id> {
-    let since = time().duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap_or_default();
+fn client_id(leaf: &[u8], time: SystemTime) -> Option<Id> {
+    let since = time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     match peer_id(leaf, UnixTime::since_unix_epoch(since)) {
         Ok(id) => Some(id),
         Err(error) => {

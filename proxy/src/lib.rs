@@ -15,4 +15,5 @@ pub mod outbound;
 pub mod tap;
 #[cfg(test)]
 mod testing;
+pub mod trace;
 pub mod worker;

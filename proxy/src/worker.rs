@@ -2,7 +2,8 @@
 //!
 //! [`Mesh`] only tells the two sides apart: `outbound` and `inbound` do the work. What both need is in `Shared`.
 
-use std::net::SocketAddr;
+mod watch;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -23,12 +24,17 @@ use crate::inbound::{self, App, Inbound, Routed};
 use crate::metrics::{Metrics, Snapshot};
 use crate::outbound::{self, Loopback, Outbound};
 use crate::tap::{Tap, Taps};
+use crate::trace::Tracer;
+use watch::{Watched, Watching};
+
+pub(crate) use watch::{Place, Source, SourceTls};
 
 /// Decides about everything on one worker.
 pub struct Mesh {
     shared: Shared,
     outbound: Outbound,
     inbound: Inbound,
+    watching: Watching,
     is_started: bool,
 }
 
@@ -46,6 +52,8 @@ pub struct Settings {
     pub access_log: Option<AccessLog>,
     /// Whether endpoints on loopback are spoken to.
     pub loopback: Loopback,
+    /// What opens spans, where there is a collector.
+    pub tracer: Option<Tracer>,
 }
 
 /// What a listener is for.
@@ -82,14 +90,11 @@ pub(crate) struct Shared {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) workers: usize,
     pub(crate) loopback: Loopback,
-    pub(crate) taps: Taps,
     time_of_day: fn() -> SystemTime,
 }
 
 /// What a connection on a listener without a purpose gets.
 const UNSERVED: Step = Step::Close { reason: "listener without a purpose", reset: true };
-/// Stands for the address of an endpoint that is gone.
-const NOWHERE: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), 0);
 
 /// The engine as both sides see it.
 pub(crate) type Ctl<'a> = Control<'a, Mesh>;
@@ -105,13 +110,19 @@ pub enum Conn {
     /// Of the application.
     Outbound(Box<outbound::Conn>),
     /// Of somebody else, for the application.
-    Inbound(Box<inbound::Conn>, ConnId),
+    Inbound(Box<inbound::Conn>),
     /// Of nobody: its listener has no purpose.
     Unserved,
 }
 
 /// What is remembered of a request.
-pub enum Exchange {
+pub struct Exchange {
+    side: Side,
+    watched: Watched,
+}
+
+/// Whose request it is.
+enum Side {
     /// Of the application.
     Outbound(Box<outbound::Exchange>),
     /// For the application.
@@ -151,7 +162,7 @@ impl Mesh {
     #[must_use]
     pub fn new(settings: Settings, discovery: Discovery, tap_base: u32) -> Self {
         let inbound = Inbound::new(
-            inbound::Settings::new(&settings.config),
+            inbound::Settings::new(&settings.config, settings.workers),
             Box::new(discovery.clone()),
             settings.access_log,
             settings.time_of_day,
@@ -164,10 +175,10 @@ impl Mesh {
             listeners: settings.listeners,
             workers: settings.workers.max(1),
             loopback: settings.loopback,
-            taps: Taps::new(tap_base),
             time_of_day: settings.time_of_day,
         };
-        Self { outbound: Outbound::new(&shared), inbound, shared, is_started: false }
+        let watching = Watching::new(Taps::new(tap_base), settings.tracer);
+        Self { outbound: Outbound::new(&shared), inbound, shared, watching, is_started: false }
     }
 
     /// Discovery or identity has news.
@@ -193,6 +204,25 @@ impl Mesh {
         }
     }
 
+    /// A request of somebody else, for the application or to be routed on.
+    fn incoming(
+        &mut self,
+        ctl: &mut Ctl<'_>,
+        request: &Request,
+        conn: &mut inbound::Conn,
+        head: &mut HeaderList,
+    ) -> (Side, RequestStep) {
+        match self.inbound.request(incoming!(self, ctl), request, conn, head) {
+            (exchange, Routed::Here(step)) => (Side::Inbound(Box::new(exchange)), step),
+            (exchange, Routed::On(name)) => {
+                let version = exchange.version();
+                let (onward, step) =
+                    self.outbound.request_by_name(cx!(self, ctl), request, version, name, head);
+                (Side::Gateway(Box::new((exchange, onward))), step)
+            }
+        }
+    }
+
     /// The state of this worker for people.
     fn dump(&mut self, ctl: &mut Ctl<'_>) -> serde_json::Value {
         serde_json::json!({
@@ -214,7 +244,7 @@ impl Handler for Mesh {
             Some(Listener::OutboundTarget(target)) => target.clone(),
             Some(Listener::Inbound) => {
                 let (conn, step) = self.inbound.accepted(incoming!(self, ctl), accepted);
-                return (Conn::Inbound(Box::new(conn), accepted.id), step);
+                return (Conn::Inbound(Box::new(conn)), step);
             }
             None => return (Conn::Unserved, UNSERVED),
         };
@@ -225,7 +255,7 @@ impl Handler for Mesh {
     fn advance(&mut self, ctl: &mut Ctl<'_>, id: ConnId, conn: &mut Conn, event: Progress<'_>) -> Step {
         match conn {
             Conn::Outbound(conn) => self.outbound.advance(cx!(self, ctl), conn, event),
-            Conn::Inbound(conn, _) => self.inbound.advance(incoming!(self, ctl), id, conn, &event),
+            Conn::Inbound(conn) => self.inbound.advance(incoming!(self, ctl), id, conn, &event),
             Conn::Unserved => UNSERVED,
         }
     }
@@ -237,22 +267,27 @@ impl Handler for Mesh {
         conn: &mut Conn,
         head: &mut HeaderList,
     ) -> (Exchange, RequestStep) {
-        match conn {
+        let now = ctl.now();
+        let (side, mut watched, step) = match conn {
             Conn::Outbound(conn) => {
+                let random = || ctl.random();
+                let watched = self.watching.begin(now, request.version, random, || conn.source(), head);
                 let (exchange, step) = self.outbound.request(cx!(self, ctl), request, conn, head);
-                (Exchange::Outbound(Box::new(exchange)), step)
+                (Side::Outbound(Box::new(exchange)), watched, step)
             }
-            Conn::Inbound(conn, _) => match self.inbound.request(incoming!(self, ctl), request, conn, head) {
-                (exchange, Routed::Here(step)) => (Exchange::Inbound(Box::new(exchange)), step),
-                (exchange, Routed::On(name)) => {
-                    let version = exchange.version();
-                    let (onward, step) =
-                        self.outbound.request_by_name(cx!(self, ctl), request, version, name, head);
-                    (Exchange::Gateway(Box::new((exchange, onward))), step)
-                }
-            },
-            Conn::Unserved => (Exchange::Unserved, RequestStep::Reset(ErrorCode::REFUSED_STREAM)),
-        }
+            Conn::Inbound(conn) => {
+                let random = || ctl.random();
+                let watched = self.watching.begin(now, request.version, random, || conn.source(), head);
+                let (side, step) = self.incoming(ctl, request, conn, head);
+                (side, watched, step)
+            }
+            Conn::Unserved => {
+                let step = RequestStep::Reset(ErrorCode::REFUSED_STREAM);
+                return (Exchange { side: Side::Unserved, watched: Watched::default() }, step);
+            }
+        };
+        self.watching.decided(&mut watched, now, &step, head, || side.place(&self.outbound));
+        (Exchange { side, watched }, step)
     }
 
     fn resumed(
@@ -263,12 +298,15 @@ impl Handler for Mesh {
         head: &mut HeaderList,
         why: Woken,
     ) -> RequestStep {
-        match exchange {
-            Exchange::Outbound(exchange) => self.outbound.resumed(cx!(self, ctl), exchange, head, why),
-            Exchange::Gateway(both) => self.outbound.resumed(cx!(self, ctl), &mut both.1, head, why),
-            Exchange::Inbound(exchange) => self.inbound.resumed(exchange),
-            Exchange::Unserved => RequestStep::Reset(ErrorCode::REFUSED_STREAM),
-        }
+        let Exchange { side, watched } = exchange;
+        let step = match side {
+            Side::Outbound(exchange) => self.outbound.resumed(cx!(self, ctl), exchange, head, why),
+            Side::Gateway(both) => self.outbound.resumed(cx!(self, ctl), &mut both.1, head, why),
+            Side::Inbound(exchange) => self.inbound.resumed(exchange),
+            Side::Unserved => RequestStep::Reset(ErrorCode::REFUSED_STREAM),
+        };
+        self.watching.decided(watched, ctl.now(), &step, head, || side.place(&self.outbound));
+        step
     }
 
     fn response(
@@ -281,20 +319,27 @@ impl Handler for Mesh {
         end: End,
         trailers: Option<&HeaderList>,
     ) -> ResponseStep {
-        match exchange {
-            Exchange::Outbound(exchange) => {
+        let Exchange { side, watched } = exchange;
+        let step = match side {
+            Side::Outbound(exchange) => {
                 self.outbound.response(cx!(self, ctl), attempt, exchange, head, end, trailers)
             }
-            Exchange::Inbound(exchange) => self.inbound.response(attempt, exchange, head, end),
-            Exchange::Gateway(both) => {
+            Side::Inbound(exchange) => self.inbound.response(attempt, exchange, head, end),
+            Side::Gateway(both) => {
                 let (incoming, onward) = &mut **both;
                 match self.outbound.response(cx!(self, ctl), attempt, onward, head, end, trailers) {
                     ResponseStep::Pass => self.inbound.response(attempt, incoming, head, end),
                     step => step,
                 }
             }
-            Exchange::Unserved => ResponseStep::Pass,
+            Side::Unserved => ResponseStep::Pass,
+        };
+        match &step {
+            ResponseStep::Pass => self.watching.response(watched, ctl.now(), head, trailers),
+            ResponseStep::Reply(reply) => self.watching.reply(watched, ctl.now(), reply),
+            ResponseStep::Retry { .. } => {}
         }
+        step
     }
 
     fn failed(
@@ -302,45 +347,51 @@ impl Handler for Mesh {
         ctl: &mut Ctl<'_>,
         attempt: &Attempt,
         exchange: &mut Exchange,
-        endpoint: Option<&mut Endpoint>,
+        _endpoint: Option<&mut Endpoint>,
         failure: Failure,
     ) -> ResponseStep {
-        match exchange {
-            Exchange::Outbound(exchange) => self.outbound.failed(cx!(self, ctl), attempt, exchange, failure),
-            Exchange::Gateway(both) => self.outbound.failed(cx!(self, ctl), attempt, &mut both.1, failure),
-            Exchange::Inbound(exchange) => {
-                let target = match endpoint {
-                    Some(Endpoint::Inbound(app)) => app.addr(),
-                    _ => NOWHERE,
-                };
-                self.inbound.failed(incoming!(self, ctl), attempt, target, exchange, failure)
+        let Exchange { side, watched } = exchange;
+        let step = match side {
+            Side::Outbound(exchange) => self.outbound.failed(cx!(self, ctl), attempt, exchange, failure),
+            Side::Gateway(both) => self.outbound.failed(cx!(self, ctl), attempt, &mut both.1, failure),
+            Side::Inbound(exchange) => {
+                self.inbound.failed(incoming!(self, ctl), attempt, exchange, failure)
             }
-            Exchange::Unserved => ResponseStep::Pass,
+            Side::Unserved => ResponseStep::Pass,
+        };
+        if let ResponseStep::Reply(reply) = &step
+            && !attempt.answered
+        {
+            self.watching.reply(watched, ctl.now(), reply);
         }
+        step
     }
 
     fn data(&mut self, exchange: &mut Exchange, direction: Direction, octets: usize) {
         let metrics = &mut self.shared.metrics;
-        match exchange {
-            Exchange::Outbound(exchange) => outbound::data(metrics, exchange, direction, octets),
-            Exchange::Inbound(exchange) => self.inbound.data(metrics, exchange, direction, octets),
-            Exchange::Gateway(both) => {
+        match &mut exchange.side {
+            Side::Outbound(exchange) => outbound::data(metrics, exchange, direction, octets),
+            Side::Inbound(exchange) => self.inbound.data(metrics, exchange, direction, octets),
+            Side::Gateway(both) => {
                 outbound::data(metrics, &both.1, direction, octets);
                 self.inbound.data(metrics, &mut both.0, direction, octets);
             }
-            Exchange::Unserved => {}
+            Side::Unserved => {}
         }
     }
 
     fn trailers(&mut self, exchange: &mut Exchange, direction: Direction, trailers: &mut HeaderList) {
-        match exchange {
-            Exchange::Outbound(exchange) => outbound::trailers(exchange, direction, trailers),
-            Exchange::Inbound(exchange) => self.inbound.trailers(exchange, direction, trailers),
-            Exchange::Gateway(both) => {
+        if direction == Direction::Response {
+            exchange.watched.trailers(trailers);
+        }
+        match &mut exchange.side {
+            Side::Outbound(exchange) => outbound::trailers(exchange, direction, trailers),
+            Side::Inbound(exchange) => self.inbound.trailers(exchange, direction, trailers),
+            Side::Gateway(both) => {
                 outbound::trailers(&mut both.1, direction, trailers);
                 self.inbound.trailers(&mut both.0, direction, trailers);
             }
-            Exchange::Unserved => {}
+            Side::Unserved => {}
         }
     }
 
@@ -352,24 +403,25 @@ impl Handler for Mesh {
         summary: &Summary,
     ) {
         let now = ctl.now();
-        match exchange {
-            Exchange::Outbound(exchange) => self.outbound.finished(cx!(self, ctl), *exchange, summary),
-            Exchange::Inbound(exchange) => {
+        self.watching.finished(exchange.watched, summary);
+        match exchange.side {
+            Side::Outbound(exchange) => self.outbound.finished(cx!(self, ctl), *exchange, summary),
+            Side::Inbound(exchange) => {
                 self.inbound.finished(&mut self.shared.metrics, *exchange, summary, now);
             }
-            Exchange::Gateway(both) => {
+            Side::Gateway(both) => {
                 let (incoming, onward) = *both;
                 self.outbound.finished(cx!(self, ctl), onward, summary);
                 self.inbound.finished(&mut self.shared.metrics, incoming, summary, now);
             }
-            Exchange::Unserved => {}
+            Side::Unserved => {}
         }
     }
 
     fn closed(&mut self, ctl: &mut Ctl<'_>, conn: Conn, report: &CloseReport) {
         match conn {
             Conn::Outbound(conn) => self.outbound.closed(cx!(self, ctl), *conn, report),
-            Conn::Inbound(conn, id) => self.inbound.closed(incoming!(self, ctl), id, *conn, report),
+            Conn::Inbound(conn) => self.inbound.closed(incoming!(self, ctl), *conn, report),
             Conn::Unserved => {}
         }
     }
@@ -377,7 +429,7 @@ impl Handler for Mesh {
     fn tunneled(&mut self, conn: &mut Conn, direction: Direction, octets: usize) {
         match conn {
             Conn::Outbound(conn) => outbound::tunneled(&mut self.shared.metrics, conn, direction, octets),
-            Conn::Inbound(conn, _) => self.inbound.tunneled(conn, direction, octets),
+            Conn::Inbound(conn) => self.inbound.tunneled(conn, direction, octets),
             Conn::Unserved => {}
         }
     }
@@ -399,7 +451,7 @@ impl Handler for Mesh {
         match message {
             Message::Update(update) => self.update(ctl, update),
             Message::Drain(grace) => ctl.drain(grace),
-            Message::Tap(taps) => self.shared.taps.replace(taps),
+            Message::Tap(taps) => self.watching.taps.replace(taps),
             Message::Collect(reply) => {
                 let retain = self.shared.config.process.metrics_retain_idle;
                 // Whoever asked may have given up.
@@ -417,6 +469,19 @@ impl Handler for Mesh {
         }
         self.outbound.tick(cx!(self, ctl));
         self.inbound.tick(incoming!(self, ctl));
+    }
+}
+
+// === impl Side ===
+
+impl Side {
+    /// Where the request goes, as far as it is known.
+    fn place(&self, outbound: &Outbound) -> Option<Place> {
+        match self {
+            Self::Outbound(exchange) => outbound.place(exchange),
+            Self::Gateway(both) => outbound.place(&both.1),
+            Self::Inbound(_) | Self::Unserved => None,
+        }
     }
 }
 

@@ -30,6 +30,7 @@ mod server;
 pub mod tcp;
 mod world;
 
+pub use anyhow::Result;
 pub use authority::{Authority, Leaf};
 pub use capture::Capture;
 pub use control_plane::{Answer, Call, Certify, ControlPlane, Security};

@@ -20,7 +20,7 @@ const WALLS: [(&str, &[&str]); 6] = [
 /// Packages that are never built.
 const BANNED: [&str; 4] = ["ring", "openssl-sys", "native-tls", "serde_yaml"];
 /// Packages in the lock file; raise it together with the reason in docs/dependencies.md.
-const LOCK_CEILING: usize = 380;
+const LOCK_CEILING: usize = 480;
 
 /// A row of the table: level, and what the package may depend on.
 struct Row {

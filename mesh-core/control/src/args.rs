@@ -23,6 +23,8 @@ pub struct Cli {
 /// The components.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Component {
+    /// Tell proxies where services are and who may talk to whom
+    Destination(Box<DestinationArgs>),
     /// Sign the certificates of workloads
     Identity(IdentityArgs),
     /// Add the proxy to pods as they are created
@@ -311,6 +313,7 @@ impl Component {
     /// The name by which it is started.
     pub fn name(&self) -> &'static str {
         match self {
+            Self::Destination(_) => "destination",
             Self::Identity(_) => "identity",
             Self::ProxyInjector(_) => "proxy-injector",
             Self::SpValidator(_) => "sp-validator",
@@ -321,6 +324,7 @@ impl Component {
     /// The arguments that all components share.
     pub fn common(&self) -> &CommonArgs {
         match self {
+            Self::Destination(args) => &args.common,
             Self::Identity(args) => &args.common,
             Self::ProxyInjector(args) => &args.common,
             Self::SpValidator(args) => &args.common,
@@ -331,7 +335,11 @@ impl Component {
     /// Whether the component serves an admin port; one that runs once does not.
     pub fn is_server(&self) -> bool {
         match self {
-            Self::Identity(_) | Self::ProxyInjector(_) | Self::SpValidator(_) | Self::Tap(_) => true,
+            Self::Destination(_)
+            | Self::Identity(_)
+            | Self::ProxyInjector(_)
+            | Self::SpValidator(_)
+            | Self::Tap(_) => true,
         }
     }
 }

@@ -2,8 +2,9 @@
 //!
 //! [`request`] parses what clients send; [`endpoints`] and [`profile`] compute answers from records; [`workload`] is
 //! what both know of a pod or external workload at a port; [`encode`] writes addresses so that equal ones are equal
-//! bytes. [`server`] serves the streams.
+//! bytes. [`server`] serves the streams; [`component`] is the process around it.
 
+pub mod component;
 pub mod encode;
 pub mod endpoints;
 pub mod profile;

@@ -6,7 +6,7 @@
 //!
 //! Discovery and policy, from a watch event to a stream: [`record`] (what is kept of an object), [`source`] (where events
 //! come from), [`index`] (records, the answers that depend on them, their encoded frames), [`destination`]
-//! (answers: endpoints and profiles), [`grpc`] (frames on the wire), [`config`] (what answers depend on beside the cluster).
+//! (answers: endpoints and profiles), [`policy`] (answers: who may reach a port, where traffic goes), [`grpc`] (frames on the wire), [`config`] (what answers depend on beside the cluster).
 
 pub mod args;
 pub mod config;
@@ -16,6 +16,7 @@ pub mod grpc;
 pub mod identity;
 pub mod index;
 pub mod injector;
+pub mod policy;
 pub mod record;
 pub mod runtime;
 pub mod source;

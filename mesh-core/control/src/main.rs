@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use mesh_control::args::{Cli, Component};
-use mesh_control::{RunError, Runtime, identity, injector, sp_validator, tap};
+use mesh_control::{RunError, Runtime, destination, identity, injector, sp_validator, tap};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -31,6 +31,7 @@ fn main() -> ExitCode {
 async fn run(component: &Component) -> Result<(), RunError> {
     let runtime = Runtime::start(component).await?;
     match component {
+        Component::Destination(args) => destination::component::run(args, &runtime).await?,
         Component::Identity(args) => identity::run(args, &runtime).await?,
         Component::ProxyInjector(args) => injector::run(args, &runtime).await?,
         Component::SpValidator(args) => sp_validator::run(args, &runtime).await?,

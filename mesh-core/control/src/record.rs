@@ -4,6 +4,7 @@
 //! Names are shared ([`Text`]), so a pod costs about a kilobyte. Two records are equal when no answer can differ;
 //! resource versions, managed fields and most of status are therefore left out.
 
+mod authorization;
 mod external;
 mod kind;
 mod meta;
@@ -11,11 +12,16 @@ mod node;
 mod pod;
 mod policy;
 mod profile;
+mod route;
 mod selector;
 mod service;
 mod slice;
 mod text;
 
+pub use authorization::{
+    AuthenticationRef, AuthorizationPolicy, Client, EgressNetwork, Identity, MeshTlsAuthentication,
+    NetworkAuthentication, NetworkMatch, RateLimit, RateOverride, ServerAuthorization, ServerRef, Target,
+};
 pub use external::ExternalWorkload;
 pub use kind::{DecodeError, Decoded, Kind, Page, Record, Watched};
 pub use meta::{Key, Meta, Uid};
@@ -23,6 +29,10 @@ pub use node::{Namespace, Node, Owned, Owner};
 pub use pod::{ContainerPort, Phase, Pod, ProxyFacts};
 pub use policy::{AccessPolicy, Protocol, Server, WorkloadSelector};
 pub use profile::{Profile, TrafficSplit};
+pub use route::{
+    Backend, BackendKind, Filter, HeaderModifier, Match, Parent, ParentKind, ParentRef, PathMatch,
+    PathModifier, Redirect, Route, RouteKind, Rule, TextMatch,
+};
 pub use selector::Selector;
 pub use service::{PortTarget, Service, ServiceKind, ServicePort};
 pub use slice::{AddressFamily, Endpoint, EndpointSlice, Gateway, TargetKind};

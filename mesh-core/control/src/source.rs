@@ -3,6 +3,7 @@
 //! Both feed the same index with the same events; nothing behind it knows which one is at work.
 
 pub mod files;
+pub mod kube;
 
 use crate::record::{Key, Kind, Record, Uid};
 

@@ -104,7 +104,9 @@ impl Client {
         let params = WatchParams::default().timeout(290).fields(fields);
         let events = self.call(call.clone(), api.watch(&params, "0")).await?;
         let mut events = std::pin::pin!(events);
-        while let Some(event) = events.try_next().await.map_err(|error| Error::from_kube(call.clone(), error))? {
+        while let Some(event) =
+            events.try_next().await.map_err(|error| Error::from_kube(call.clone(), error))?
+        {
             let (object, change): (_, fn(Value) -> Change) = match event {
                 WatchEvent::Added(object) | WatchEvent::Modified(object) => (object, Change::Applied),
                 WatchEvent::Deleted(object) => (object, Change::Deleted),

@@ -31,6 +31,7 @@ use crate::model::{InboundPolicy, NameAddr};
 /// What is remembered of a request.
 pub struct Exchange {
     port: u16,
+    target: std::net::SocketAddr,
     asker: Asker,
     version: HttpVersion,
     /// Whether HTTP/1 came in HTTP/2.
@@ -105,6 +106,7 @@ impl Inbound {
         let meshed = conn.way.peer.id().is_some();
         let mut exchange = Exchange {
             port: conn.port,
+            target: conn.way.target,
             asker: Asker { grpc: headers::is_grpc(version, head), meshed },
             version,
             carried: carried.is_some(),
@@ -136,7 +138,7 @@ impl Inbound {
                     hold_for_trailers: false,
                 })
             }
-            Err(refusal) => RequestStep::Reply(Box::new(self.refuse(cx, &conn.way, &mut exchange, &refusal))),
+            Err(refusal) => RequestStep::Reply(Box::new(self.refuse(cx, &mut exchange, &refusal))),
         };
         (exchange, Routed::Here(step))
     }
@@ -145,11 +147,10 @@ impl Inbound {
     pub fn unroutable<E: Engine>(
         &mut self,
         cx: &mut Context<'_, '_, E>,
-        conn: &Conn,
         exchange: &mut Exchange,
     ) -> RequestStep {
         self.answered(exchange);
-        RequestStep::Reply(Box::new(self.refuse(cx, &conn.way, exchange, &Refusal::GatewayDomain)))
+        RequestStep::Reply(Box::new(self.refuse(cx, exchange, &Refusal::GatewayDomain)))
     }
 
     /// Route, authorization, filters, rate limit: in this order, and before anything is dialled.
@@ -309,15 +310,10 @@ impl Inbound {
     fn refuse<E: Engine>(
         &mut self,
         cx: &mut Context<'_, '_, E>,
-        way: &Way,
         exchange: &mut Exchange,
         refusal: &Refusal,
     ) -> proxy_net::engine::Reply {
-        let policy = self.policy(exchange.port);
-        let server = server_of(&policy, exchange.port);
-        let labels = ErrorLabels::InboundHttp { error: refusal.label(), target: way.target, server };
-        cx.metrics.errors.once(&labels, cx.ctl.now()).errors += 1;
-        tracing::debug!(client.addr = %way.client, server.addr = %way.target, reason = refusal.label(), "request refused");
+        self.count_refusal(cx, exchange, refusal);
         let mut reply = refusal.reply(exchange.asker);
         exchange.status = reply.status;
         exchange.grpc_status = reply.grpc.as_ref().map(|(code, _)| u16::from(*code));
@@ -375,7 +371,6 @@ impl Inbound {
         &mut self,
         cx: &mut Context<'_, '_, E>,
         attempt: &Attempt,
-        target: std::net::SocketAddr,
         exchange: &mut Exchange,
         failure: Failure,
     ) -> ResponseStep {
@@ -383,45 +378,37 @@ impl Inbound {
         let Some(refusal) = Refusal::of_failure(failure) else {
             // What is carried is HTTP/1 to its client, which knows no resets of streams.
             if exchange.carried && !attempt.answered && failure != Failure::ClientGone {
-                return self.fail(cx, target, exchange, &Refusal::Io);
+                return self.fail(cx, exchange, &Refusal::Io);
             }
             return ResponseStep::Pass;
         };
         if attempt.answered && !exchange.asker.grpc {
-            self.count_refusal(cx, target, exchange.port, &refusal);
+            self.count_refusal(cx, exchange, &refusal);
             return ResponseStep::Pass;
         }
-        self.fail(cx, target, exchange, &refusal)
+        self.fail(cx, exchange, &refusal)
     }
 
     fn fail<E: Engine>(
         &mut self,
         cx: &mut Context<'_, '_, E>,
-        target: std::net::SocketAddr,
         exchange: &mut Exchange,
         refusal: &Refusal,
     ) -> ResponseStep {
-        self.count_refusal(cx, target, exchange.port, refusal);
-        let mut reply = refusal.reply(exchange.asker);
-        exchange.status = reply.status;
-        exchange.grpc_status = reply.grpc.as_ref().map(|(code, _)| u16::from(*code));
-        if exchange.carried {
-            OrigProto::answer(exchange.version, &mut reply.headers);
-        }
-        ResponseStep::Reply(Box::new(reply))
+        ResponseStep::Reply(Box::new(self.refuse(cx, exchange, refusal)))
     }
 
     fn count_refusal<E: Engine>(
         &mut self,
         cx: &mut Context<'_, '_, E>,
-        target: std::net::SocketAddr,
-        port: u16,
+        exchange: &Exchange,
         refusal: &Refusal,
     ) {
-        let policy = self.policy(port);
-        let labels =
-            ErrorLabels::InboundHttp { error: refusal.label(), target, server: server_of(&policy, port) };
+        let policy = self.policy(exchange.port);
+        let (error, target) = (refusal.label(), exchange.target);
+        let labels = ErrorLabels::InboundHttp { error, target, server: server_of(&policy, exchange.port) };
         cx.metrics.errors.once(&labels, cx.ctl.now()).errors += 1;
+        tracing::debug!(server.addr = %target, reason = error, "request refused");
     }
 
     fn answered(&mut self, exchange: &mut Exchange) {
@@ -479,11 +466,12 @@ impl Inbound {
             }
         }
         if let Some(logged) = exchange.log.take() {
-            self.write_log(&exchange, &logged, summary, now);
+            self.write_log(&exchange, &logged, summary);
         }
     }
 
-    fn write_log(&mut self, exchange: &Exchange, logged: &Logged, summary: &Summary, now: Instant) {
+    fn write_log(&mut self, exchange: &Exchange, logged: &Logged, summary: &Summary) {
+        let at = (self.time_of_day)() - summary.ended.saturating_duration_since(summary.started);
         let Some(log) = &mut self.log else { return };
         let head = summary.response_head.unwrap_or(summary.ended);
         log.write(
@@ -491,7 +479,7 @@ impl Inbound {
             &access_log::Outcome {
                 client: logged.client,
                 client_id: &logged.way,
-                at: (self.time_of_day)() - now.saturating_duration_since(summary.started),
+                at,
                 version: match exchange.version {
                     HttpVersion::Http10 => "HTTP/1.0",
                     HttpVersion::Http11 => "HTTP/1.1",

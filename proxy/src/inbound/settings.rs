@@ -24,8 +24,6 @@ pub struct Settings {
     pub(crate) port: u16,
     /// Addresses of the pod; empty is any.
     pub(crate) allowed_ips: HashSet<IpAddr>,
-    /// Where connections on listeners of fixed targets go, by the listener's address.
-    pub(crate) targets: Vec<config::InboundTarget>,
     /// The name that clients of the mesh ask for in TLS.
     pub(crate) server_name: String,
     /// How long connections wait for the first certificate.
@@ -72,16 +70,15 @@ struct App {
 // === impl Settings ===
 
 impl Settings {
-    /// The settings of this configuration.
+    /// The settings of this configuration for one of so many workers.
     #[must_use]
-    pub fn new(config: &Config) -> Self {
+    pub fn new(config: &Config, workers: usize) -> Self {
         let inbound = &config.inbound;
         let cluster = &config.cluster_networks;
         let default = |protocol| Arc::new(default_policy(inbound.default_policy, cluster, protocol));
         Self {
             port: inbound.listen.addrs.first().map_or(4143, SocketAddr::port),
             allowed_ips: inbound.allowed_ips.clone(),
-            targets: inbound.targets.clone(),
             server_name: config.identity.server_name.clone(),
             certificate_wait: config.identity.initial_timeout,
             detect_timeout: inbound.detect_timeout,
@@ -90,7 +87,7 @@ impl Settings {
             forwarders: inbound.trusted_forwarders.clone(),
             pinned: inbound.ports.clone(),
             serve: ServeHttp { h2: h2_server(&inbound.server) },
-            max_in_flight: inbound.max_in_flight,
+            max_in_flight: (inbound.max_in_flight / workers.max(1)).max(1),
             idle: inbound.discovery_idle,
             gateway: inbound.gateway.clone(),
             profiles: config.destination.profile_suffixes.clone(),
@@ -123,7 +120,6 @@ impl Settings {
         Self {
             port: 4143,
             allowed_ips: HashSet::new(),
-            targets: Vec::new(),
             server_name: "web.ns".to_owned(),
             certificate_wait: Duration::from_secs(3),
             detect_timeout: Duration::from_secs(10),
@@ -149,6 +145,14 @@ impl Settings {
                 pool: config::Http1Pool { max_idle: 100, idle_timeout: Duration::from_secs(3) },
             },
         }
+    }
+
+    /// Has every port speak HTTP/1.
+    #[cfg(test)]
+    pub(crate) fn use_http1(&mut self) {
+        let http = crate::model::inbound::Http { routes: Default::default(), limit: None };
+        let protocol = Protocol::Http1(http);
+        self.ordinary = Arc::new(InboundPolicy::new_default("x", DefaultAllow::Everybody, &[], protocol));
     }
 
     /// What holds for a port until its policy is known.

@@ -16,10 +16,10 @@ use super::select::NotNow;
 use crate::config::Http2Server;
 use crate::discovery::Target;
 use crate::metrics::{
-    CloseError, Errno, ErrorLabels, Id, Metrics, Transport, TransportLabels, TransportRoute,
+    CloseError, Errno, ErrorLabels, Id, Metrics, NoServerTls, Transport, TransportLabels, TransportRoute,
 };
 use crate::model::outbound::StreamFilter;
-use crate::worker::Cx;
+use crate::worker::{Cx, Source, SourceTls};
 
 /// A client that has been silent for so long may be waiting for the server to speak first.
 const SILENCE: Duration = Duration::from_millis(100);
@@ -29,6 +29,7 @@ const REFUSED_DETECT: Duration = Duration::from_secs(1);
 /// What is remembered of a connection.
 pub struct Conn {
     pub(super) id: ConnId,
+    client: std::net::SocketAddr,
     pub(super) original: std::net::SocketAddr,
     pub(super) target: Target,
     /// Where it is in the table of destinations, kept there by the second part; none before that is needed.
@@ -66,6 +67,20 @@ enum Stage {
     Tunnel,
 }
 
+// === impl Conn ===
+
+impl Conn {
+    /// Where its requests come from, for those who watch.
+    pub(crate) fn source(&self) -> Source {
+        Source {
+            direction: crate::metrics::Direction::Outbound,
+            client: self.client,
+            tls: SourceTls::None(NoServerTls::Loopback),
+            target: self.original,
+        }
+    }
+}
+
 // === impl Outbound ===
 
 impl Outbound {
@@ -86,6 +101,7 @@ impl Outbound {
         counts.open.0 += 1;
         let mut conn = Conn {
             id: accepted.id,
+            client: accepted.peer,
             original: accepted.original,
             target,
             destination: None,

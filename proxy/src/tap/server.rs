@@ -39,8 +39,11 @@ struct Inner {
     taps: Mutex<Vec<Arc<Tap>>>,
     next: AtomicU64,
     counters: Arc<Counters>,
-    publish: Box<dyn Fn(Arc<[Arc<Tap>]>) + Send + Sync>,
+    publish: Box<Publish>,
 }
+
+/// Takes the list of watchers to the workers.
+type Publish = dyn Fn(Arc<[Arc<Tap>]>) + Send + Sync;
 
 /// Serves one connection.
 struct Service {

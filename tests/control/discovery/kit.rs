@@ -1,5 +1,7 @@
 //! A control plane in this process, a cluster to feed it, and clients.
 
+pub(crate) mod api;
+
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -7,11 +9,18 @@ use std::time::Duration;
 
 use linkerd2_proxy_api::destination::destination_client::DestinationClient;
 use linkerd2_proxy_api::destination::{DestinationProfile, GetDestination, Update, WeightedAddr, update};
+use linkerd2_proxy_api::inbound;
+use linkerd2_proxy_api::inbound::inbound_server_policies_client::InboundServerPoliciesClient;
+use linkerd2_proxy_api::outbound::outbound_policies_client::OutboundPoliciesClient;
+use linkerd2_proxy_api::outbound::{OutboundPolicy, TrafficSpec, traffic_spec};
 use mesh_control::config::Config;
 use mesh_control::destination::server::Destination;
-use mesh_control::grpc::{Limits, serve};
+use mesh_control::grpc::{Limits, Method, Serve, serve};
 use mesh_control::index::shared::Shared;
-use mesh_control::source::files;
+use mesh_control::policy::server::Policies;
+use mesh_control::runtime::Registry;
+use mesh_control::source::kube::Counters;
+use mesh_control::source::{self, files};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::net::TcpListener;
@@ -25,13 +34,28 @@ pub(crate) const SOON: Duration = Duration::from_secs(5);
 /// How long nothing is waited for.
 pub(crate) const QUIET: Duration = Duration::from_millis(200);
 
-/// A control plane fed from a directory.
+/// Where the cluster of all tests of a program is; each program says it as `PLACE`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A directory of manifests.
+    Files,
+    /// A real API server.
+    ApiServer,
+}
+
+/// A control plane, and the cluster it knows.
 pub(crate) struct World {
     pub(crate) index: Shared,
     pub(crate) address: SocketAddr,
     pub(crate) shutdown: watch::Sender<bool>,
-    folder: TempDir,
+    backing: Backing,
     tasks: Vec<JoinHandle<()>>,
+}
+
+/// Where the cluster is.
+enum Backing {
+    Files(TempDir),
+    ApiServer(api::Turn),
 }
 
 impl World {
@@ -42,48 +66,58 @@ impl World {
 
     /// As [`World::with`], with other settings.
     pub(crate) async fn configured(config: Config, objects: &[Value]) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let backing = match crate::PLACE {
+            Place::Files => Backing::Files(tempfile::tempdir().unwrap()),
+            Place::ApiServer => Backing::ApiServer(api::Turn::take().await),
+        };
         let index = Shared::new(Arc::new(config));
         let (shutdown, down) = watch::channel(false);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let methods = Arc::new(Destination::new(index.clone()));
+        let methods = Arc::new(Both(Destination::new(index.clone()), Policies::new(index.clone())));
         let mut ready = index.ready();
-        let mut world = Self { index: index.clone(), address, shutdown, folder, tasks: Vec::new() };
+        let mut world = Self { index: index.clone(), address, shutdown, backing, tasks: Vec::new() };
         for object in objects {
             world.apply(object);
         }
-        let path = world.folder.path().to_owned();
         let sink = Arc::new(index.clone());
-        world.tasks = vec![
-            tokio::spawn(async move {
-                files::run(path, sink).await.unwrap();
-            }),
-            tokio::spawn(index.settle()),
-            tokio::spawn(serve(listener, methods, Limits::default(), down)),
-        ];
+        world.tasks.push(match &world.backing {
+            Backing::Files(folder) => {
+                let path = folder.path().to_owned();
+                tokio::spawn(async move { files::run(path, sink).await.unwrap() })
+            }
+            Backing::ApiServer(turn) => {
+                let client = turn.client().await;
+                let counters = Counters::new(&Registry::default());
+                tokio::spawn(source::kube::run(client, sink, counters, Some(Duration::from_millis(500))))
+            }
+        });
+        world.tasks.push(tokio::spawn(index.settle()));
+        world.tasks.push(tokio::spawn(serve(listener, methods, Limits::default(), down)));
         tokio::time::timeout(SOON, ready.wait_for(|ready| *ready)).await.unwrap().unwrap();
         world
     }
 
     /// Creates or replaces an object.
     pub(crate) fn apply(&self, object: &Value) {
-        // Written aside and renamed, so that half an object is never read.
-        let path = self.path(object);
-        let aside = path.with_extension("new");
-        std::fs::write(&aside, serde_json::to_vec(object).unwrap()).unwrap();
-        std::fs::rename(aside, path).unwrap();
+        match &self.backing {
+            Backing::Files(folder) => {
+                // Written aside and renamed, so that half an object is never read.
+                let path = path(folder, object);
+                let aside = path.with_extension("new");
+                std::fs::write(&aside, serde_json::to_vec(object).unwrap()).unwrap();
+                std::fs::rename(aside, path).unwrap();
+            }
+            Backing::ApiServer(turn) => turn.apply(object),
+        }
     }
 
     /// Deletes an object.
     pub(crate) fn delete(&self, object: &Value) {
-        std::fs::remove_file(self.path(object)).unwrap();
-    }
-
-    fn path(&self, object: &Value) -> PathBuf {
-        let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or("none");
-        let name = [text("/kind"), text("/metadata/namespace"), text("/metadata/name")].join("_");
-        self.folder.path().join(format!("{name}.json"))
+        match &self.backing {
+            Backing::Files(folder) => std::fs::remove_file(path(folder, object)).unwrap(),
+            Backing::ApiServer(turn) => turn.delete(object),
+        }
     }
 
     /// A client on a connection of its own.
@@ -99,9 +133,40 @@ impl World {
 
     /// As [`World::get`], with a token.
     pub(crate) async fn get_as(&self, path: &str, token: &str) -> Result<Endpoints, tonic::Status> {
-        let request = destination(path, token);
+        let request = destination(&api::address(path), token);
         let stream = self.client().await.get(request).await?.into_inner();
         Ok(Endpoints { stream, known: Vec::new() })
+    }
+
+    /// What a port of a workload allows, as it changes.
+    pub(crate) async fn watch_port(
+        &self,
+        workload: &str,
+        port: u32,
+    ) -> Result<Messages<inbound::Server>, tonic::Status> {
+        let mut client = InboundServerPoliciesClient::new(self.channel().await);
+        let spec = inbound::PortSpec { workload: workload.into(), port };
+        Ok(Messages { stream: client.watch_port(spec).await?.into_inner() })
+    }
+
+    /// Where traffic to a target goes, as it changes, for a client of a namespace.
+    pub(crate) async fn watch_target(
+        &self,
+        target: &str,
+        namespace: &str,
+    ) -> Result<Messages<OutboundPolicy>, tonic::Status> {
+        let target = api::address(target);
+        let target = match target.parse::<SocketAddr>() {
+            Ok(address) => traffic_spec::Target::Addr(address.into()),
+            Err(_) => traffic_spec::Target::Authority(target),
+        };
+        let spec = TrafficSpec { source_workload: format!("{namespace}:pod"), target: Some(target) };
+        let mut client = OutboundPoliciesClient::new(self.channel().await);
+        Ok(Messages { stream: client.watch(spec).await?.into_inner() })
+    }
+
+    async fn channel(&self) -> Channel {
+        Channel::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap()
     }
 
     /// A stream of profiles for a client of namespace `client`.
@@ -111,8 +176,17 @@ impl World {
 
     /// As [`World::profile`], with a token.
     pub(crate) async fn profile_as(&self, path: &str, token: &str) -> Result<Profiles, tonic::Status> {
-        let request = destination(path, token);
+        let request = destination(&api::address(path), token);
         Ok(Profiles { stream: self.client().await.get_profile(request).await?.into_inner() })
+    }
+}
+
+/// Discovery and policy on one port.
+struct Both(Destination, Policies);
+
+impl Serve for Both {
+    fn call(&self, path: &str, body: hyper::body::Incoming) -> Option<Method> {
+        if path.contains(".destination.") { self.0.call(path, body) } else { self.1.call(path, body) }
     }
 }
 
@@ -120,6 +194,12 @@ impl Drop for World {
     fn drop(&mut self) {
         self.tasks.iter().for_each(JoinHandle::abort);
     }
+}
+
+fn path(folder: &TempDir, object: &Value) -> PathBuf {
+    let text = |pointer| object.pointer(pointer).and_then(Value::as_str).unwrap_or("none");
+    let name = [text("/kind"), text("/metadata/namespace"), text("/metadata/name")].join("_");
+    folder.path().join(format!("{name}.json"))
 }
 
 /// A request.
@@ -208,14 +288,17 @@ impl Endpoints {
     }
 }
 
-/// A stream of profiles.
-pub(crate) struct Profiles {
-    pub(crate) stream: Streaming<DestinationProfile>,
+/// A stream of messages that are sent whole.
+pub(crate) struct Messages<M> {
+    pub(crate) stream: Streaming<M>,
 }
 
-impl Profiles {
-    /// The next profile.
-    pub(crate) async fn next(&mut self) -> DestinationProfile {
+/// A stream of profiles.
+pub(crate) type Profiles = Messages<DestinationProfile>;
+
+impl<M: std::fmt::Debug> Messages<M> {
+    /// The next message.
+    pub(crate) async fn next(&mut self) -> M {
         let message =
             tokio::time::timeout(SOON, self.stream.message()).await.expect("no message came").unwrap();
         message.expect("the stream ended")
@@ -225,6 +308,17 @@ impl Profiles {
     pub(crate) async fn silent(&mut self) {
         let message = tokio::time::timeout(QUIET, self.stream.message()).await;
         assert!(message.is_err(), "unexpected: {message:?}");
+    }
+
+    /// How the stream ends.
+    pub(crate) async fn ending(&mut self) -> Code {
+        loop {
+            match tokio::time::timeout(SOON, self.stream.message()).await.expect("the stream goes on") {
+                Ok(Some(_)) => {}
+                Ok(None) => return Code::Ok,
+                Err(status) => return status.code(),
+            }
+        }
     }
 }
 

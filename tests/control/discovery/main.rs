@@ -4,6 +4,14 @@
 
 mod classes;
 mod faults;
+mod gateway;
 mod get;
+mod inbound;
+#[allow(dead_code, reason = "each of the two programs uses a part")]
 mod kit;
+mod outbound;
+mod owners;
 mod profile;
+
+/// The cluster is a directory of manifests.
+const PLACE: kit::Place = kit::Place::Files;

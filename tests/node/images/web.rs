@@ -3,6 +3,8 @@
 //! usage: `web PORT NAME [UPSTREAM]`. Every request is answered with `NAME@NODE`, where NODE is the variable `NODE`;
 //! with an UPSTREAM (`host:port`) the answer ends in ` via ` and what the upstream answered to the same path. The
 //! upstream is asked once before the server listens: without it, the program fails.
+//!
+//! usage: `web fetch UPSTREAM`. Asks once and ends: with success if the upstream answers.
 
 use std::env;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -15,6 +17,7 @@ const LIMIT: Duration = Duration::from_secs(5);
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
     let served = match args.as_slice() {
+        [word, upstream] if word == "fetch" => fetch(upstream, "/").map(|text| println!("{text}")),
         [port, name] => serve(port, name, None),
         [port, name, upstream] => serve(port, name, Some(upstream)),
         _ => Err(io::Error::other("usage: web PORT NAME [UPSTREAM]")),

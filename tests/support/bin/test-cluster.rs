@@ -72,7 +72,7 @@ fn up(level: Level) -> Result<()> {
 }
 
 fn build(level: Level) -> Result<()> {
-    for group in [Group::Kubernetes, Group::Helm] {
+    for group in [Group::Kubernetes, Group::CoreDns, Group::Helm] {
         let begin = Instant::now();
         let built = tools(group, level)?;
         println!("{} ({:.0} s)", built.dir().display(), begin.elapsed().as_secs_f64());

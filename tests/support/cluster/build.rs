@@ -1,4 +1,4 @@
-//! Kubernetes and Helm, built from their Go modules once and kept in a cache.
+//! Kubernetes, CoreDNS and Helm, built from their Go modules once and kept in a cache.
 //!
 //! A binary lives in `CACHE/<group>-<version>-<key>/<tool>`, where the key is a digest of the pinned module sums and of
 //! the build flags: a new version or flag builds anew and leaves what was built before alone. A build happens in a
@@ -20,6 +20,8 @@ use super::run::find_program;
 pub enum Group {
     /// The programs of Kubernetes itself.
     Kubernetes,
+    /// The names of Services; level `node` has them.
+    CoreDns,
     /// Helm, to compare charts with.
     Helm,
 }
@@ -48,6 +50,8 @@ impl Group {
         match (self, level) {
             (Group::Kubernetes, Level::ApiServer) => CONTROL,
             (Group::Kubernetes, Level::Node) => ALL,
+            (Group::CoreDns, Level::ApiServer) => &[],
+            (Group::CoreDns, Level::Node) => &["coredns"],
             (Group::Helm, _) => &["helm"],
         }
     }
@@ -55,6 +59,7 @@ impl Group {
     fn name(self) -> &'static str {
         match self {
             Group::Kubernetes => "kubernetes",
+            Group::CoreDns => "coredns",
             Group::Helm => "helm",
         }
     }
@@ -62,7 +67,16 @@ impl Group {
     fn module(self) -> &'static str {
         match self {
             Group::Kubernetes => "k8s.io/kubernetes",
+            Group::CoreDns => "github.com/coredns/coredns",
             Group::Helm => "helm.sh/helm/v3",
+        }
+    }
+
+    /// The Go package of a program; CoreDNS has its own at the root of its module.
+    fn package(self, tool: &str) -> String {
+        match self {
+            Group::CoreDns => self.module().to_owned(),
+            Group::Kubernetes | Group::Helm => format!("{}/cmd/{tool}", self.module()),
         }
     }
 
@@ -148,7 +162,7 @@ fn build(group: Group, wanted: &[&str], linker_flags: &str, into: &Path) -> Resu
         .env("GOWORK", "off")
         .args(["build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", linker_flags, "-o"])
         .arg(building.path())
-        .args(wanted.iter().map(|tool| format!("{}/cmd/{tool}", group.module())));
+        .args(wanted.iter().map(|tool| group.package(tool)));
     let status = command.status().with_context(|| format!("cannot run {command:?}"))?;
     if !status.success() {
         bail!("{command:?} ended with {status}; its output is above\nhint: the modules need {GO_NEEDED}");
@@ -210,7 +224,9 @@ mod tests {
         let replaced: Vec<&str> = kubernetes.lines().filter(|line| line.contains("=> k8s.io/")).collect();
         assert!(replaced.len() > 25, "{replaced:?}");
         assert!(replaced.iter().all(|line| line.ends_with(&library)), "{replaced:?}");
-        assert!(pinned_version(&Group::Helm.source().join("go.mod"), "helm.sh/helm/v3").is_ok());
+        for group in [Group::Helm, Group::CoreDns] {
+            pinned_version(&group.source().join("go.mod"), group.module()).unwrap();
+        }
     }
 
     #[test]

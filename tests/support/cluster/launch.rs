@@ -8,16 +8,17 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 
-use super::build::Tools;
+use super::build::{Group, Tools, tools as built};
 use super::cgroup_name;
 use super::control_plane::{Addresses, ControlPlane};
 use super::forward::Forward;
 use super::images::TestImage;
 use super::level::Level;
 use super::node::{FABRIC_ADDRESS, NODES, nodes, prepare_fabric};
+use super::pki::User;
 use super::ports::free_ports;
 use super::run::output_of;
-use super::script::InitScript;
+use super::script::{InitScript, Part};
 use super::supervisor::Supervisor;
 
 /// How long each step of the start may take.
@@ -150,6 +151,7 @@ fn write_init_script(dir: &Path, level: Level, tools: &Tools, plane: &ControlPla
         script.start(&part);
     }
     if level == Level::Node {
+        script.start(&names(dir, plane)?);
         let pause_image = TestImage::Pause.file()?;
         for node in nodes(dir) {
             node.prepare(plane, &cgroup)?;
@@ -159,6 +161,21 @@ fn write_init_script(dir: &Path, level: Level, tools: &Tools, plane: &ControlPla
         }
     }
     fs::write(dir.join("init.sh"), script.finish()).context("cannot write init.sh")
+}
+
+/// The server of names: it answers pods from the network of the control plane, and knows Services from the API server.
+fn names(dir: &Path, plane: &ControlPlane) -> Result<Part> {
+    let program = built(Group::CoreDns, Level::Node)?.path("coredns");
+    // Reading everything is what it is there for, and the cluster is a test's own.
+    plane.write_kubeconfig("coredns", &User { name: "coredns", groups: &["system:masters"] })?;
+    let config = format!(
+        "cluster.local in-addr.arpa ip6.arpa {{\n  bind {FABRIC_ADDRESS}\n  errors\n  \
+         kubernetes cluster.local in-addr.arpa ip6.arpa {{\n    kubeconfig {}\n    ttl 5\n  }}\n}}\n",
+        dir.join("coredns.kubeconfig").display()
+    );
+    let file = dir.join("Corefile");
+    fs::write(&file, config).context("cannot write the configuration of the names")?;
+    Ok(Part::new("coredns", &program).flags([("conf", file.display())]))
 }
 
 /// The options of `unshare` that let a user other than root make the PID namespace.

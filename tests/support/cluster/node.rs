@@ -183,6 +183,8 @@ impl Node {
             "tlsPrivateKeyFile": self.file("kubelet.key"),
             "containerRuntimeEndpoint": format!("unix://{}", self.containerd_socket().display()),
             "cgroupDriver": "cgroupfs",
+            "clusterDNS": [FABRIC_ADDRESS.to_string()],
+            "clusterDomain": "cluster.local",
             "cgroupRoot": format!("/{cgroup}/{}", self.name()),
             "enforceNodeAllocatable": [],
             "evictionHard": {},

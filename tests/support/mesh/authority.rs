@@ -58,6 +58,12 @@ impl Authority {
         &self.pem
     }
 
+    /// The anchor, DER.
+    #[must_use]
+    pub fn der(&self) -> &[u8] {
+        &self.certificate
+    }
+
     /// A store with this anchor alone.
     ///
     /// # Errors

@@ -3,6 +3,7 @@
 mod certify;
 mod discovery;
 mod table;
+mod trust;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use linkerd2_proxy_api::identity::identity_server::IdentityServer;
 use linkerd2_proxy_api::inbound::inbound_server_policies_server::InboundServerPoliciesServer;
 use linkerd2_proxy_api::outbound::outbound_policies_server::OutboundPoliciesServer;
 use linkerd2_proxy_api::{destination, inbound, outbound};
+use mesh_api::trust::trust_bundle_server::TrustBundleServer;
 use parking_lot::Mutex;
 use rustls::server::WebPkiClientVerifier;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -70,6 +72,7 @@ struct State {
     endpoints: Table<discovery::Endpoints>,
     outbound: Table<outbound::OutboundPolicy>,
     inbound: Table<inbound::Server>,
+    bundle: Table<mesh_api::trust::Bundle>,
     calls: Mutex<Vec<Call>>,
     /// Connections end when this changes.
     epoch: watch::Sender<u64>,
@@ -91,6 +94,7 @@ impl ControlPlane {
                 endpoints: Table::new(Answer::Value(discovery::Endpoints::Absent)),
                 outbound: Table::new(Answer::not_found()),
                 inbound: Table::new(Answer::Value(super::answers::inbound::everybody())),
+                bundle: Table::new(Answer::Status(tonic::Code::Unimplemented, "no bundle".to_owned())),
                 calls: Mutex::default(),
                 epoch: watch::Sender::new(0),
                 open: watch::Sender::new(true),
@@ -134,6 +138,11 @@ impl ControlPlane {
     /// Signs with another authority from now on.
     pub fn set_authority(&self, authority: Arc<Authority>) {
         self.state.identities.set_authority(authority);
+    }
+
+    /// Tells proxies that these are the trust anchors now.
+    pub fn set_bundle(&self, authorities: &[&Authority]) {
+        self.state.bundle.set(trust::KEY.to_owned(), Answer::Value(trust::bundle(authorities)));
     }
 
     /// Says how requests for certificates are answered.
@@ -246,7 +255,8 @@ async fn accept(state: Arc<State>, listener: TcpListener, tls: Option<TlsAccepto
     let routes = Routes::new(IdentityServer::from_arc(state.clone()))
         .add_service(DestinationServer::from_arc(state.clone()))
         .add_service(OutboundPoliciesServer::from_arc(state.clone()))
-        .add_service(InboundServerPoliciesServer::from_arc(state.clone()));
+        .add_service(InboundServerPoliciesServer::from_arc(state.clone()))
+        .add_service(TrustBundleServer::from_arc(state.clone()));
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         if !*state.open.borrow() {

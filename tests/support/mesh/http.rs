@@ -7,9 +7,12 @@ use anyhow::{Context, Result};
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, Version};
 use http_body_util::combinators::BoxBody;
-use http_body_util::{BodyExt, Full};
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::Frame;
 use hyper::client::conn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
 
 use super::tcp;
 
@@ -142,6 +145,13 @@ impl Client {
 #[must_use]
 pub fn full(octets: impl Into<Bytes>) -> Body {
     Full::new(octets.into()).map_err(|never| match never {}).boxed()
+}
+
+/// A body whose frames are sent one by one; it ends when the sender is dropped.
+#[must_use]
+pub fn streaming() -> (mpsc::Sender<Result<Frame<Bytes>, std::io::Error>>, Body) {
+    let (frames, stream) = mpsc::channel(16);
+    (frames, StreamBody::new(ReceiverStream::new(stream)).boxed())
 }
 
 /// A request for a path without a body. HTTP/2 needs the authority in the target.

@@ -175,6 +175,14 @@ impl Process {
         kill(Pid::from_raw(id), signal).with_context(|| format!("cannot signal {}", self.name))
     }
 
+    /// Asks it to end.
+    ///
+    /// # Errors
+    /// When it is gone.
+    pub fn terminate(&self) -> Result<()> {
+        self.signal(Signal::SIGTERM)
+    }
+
     /// This process and those that it started.
     #[must_use]
     pub fn family(&self) -> Vec<u32> {

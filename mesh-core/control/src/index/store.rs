@@ -14,8 +14,9 @@ use std::sync::Arc;
 use ahash::{AHashMap, AHashSet};
 
 use crate::record::{
-    EndpointSlice, ExternalWorkload, Key, Kind, Namespace, Node, Owned, Pod, Profile, Record, Server,
-    Service, TargetKind, Text, TrafficSplit, Uid,
+    AuthorizationPolicy, EgressNetwork, EndpointSlice, ExternalWorkload, Key, Kind, MeshTlsAuthentication,
+    Namespace, NetworkAuthentication, Node, Owned, Parent, ParentKind, Pod, Profile, RateLimit, Record,
+    Route, RouteKind, Server, ServerAuthorization, Service, TargetKind, Text, TrafficSplit, Uid,
 };
 use crate::source::Event;
 use table::Table;
@@ -38,8 +39,10 @@ pub enum Interest {
     Owner(Key),
     /// Zones of nodes.
     Zones,
-    /// Egress networks and the namespaces that have consumer routes.
-    Egress,
+    /// Egress networks of a namespace.
+    Egress(Text),
+    /// Routes that attach to a parent other than a Service.
+    Routes(ParentKind, Key),
 }
 
 /// Who has an address.
@@ -69,12 +72,29 @@ pub struct Store {
     splits: Table<TrafficSplit>,
     external: Table<ExternalWorkload>,
     servers: Table<Server>,
+    server_authorizations: Table<ServerAuthorization>,
+    authorization_policies: Table<AuthorizationPolicy>,
+    mesh_tls: Table<MeshTlsAuthentication>,
+    networks: Table<NetworkAuthentication>,
+    rate_limits: Table<RateLimit>,
+    egress: Table<EgressNetwork>,
+    policy_http_routes: Table<Route>,
+    http_routes: Table<Route>,
+    grpc_routes: Table<Route>,
+    tls_routes: Table<Route>,
+    tcp_routes: Table<Route>,
     by_address: AHashMap<IpAddr, Vec<Holder>>,
     slices_of: AHashMap<Key, Vec<Key>>,
     services_of: AHashMap<(TargetKind, Key), Vec<Key>>,
     profiles_named: AHashMap<Text, Vec<Key>>,
     splits_of: AHashMap<Key, Vec<Key>>,
     servers_in: AHashMap<Text, Vec<Key>>,
+    server_authorizations_in: AHashMap<Text, Vec<Key>>,
+    authorization_policies_in: AHashMap<Text, Vec<Key>>,
+    rate_limits_in: AHashMap<Text, Vec<Key>>,
+    egress_in: AHashMap<Text, Vec<Key>>,
+    /// Routes by what they attach to.
+    routes_of: AHashMap<(ParentKind, Key), Vec<(RouteKind, Key)>>,
     listed: AHashSet<Kind>,
     touched: Vec<Interest>,
     /// Counts changes of zones that clients may have been sorted by.
@@ -192,6 +212,101 @@ impl Store {
         servers
     }
 
+    /// The authorizations of a namespace, by name.
+    pub fn server_authorizations(&self, namespace: &Text) -> impl Iterator<Item = &Arc<ServerAuthorization>> {
+        let keys = self.server_authorizations_in.get(namespace).into_iter().flatten();
+        keys.filter_map(|key| self.server_authorizations.find(key))
+    }
+
+    /// The authorization policies of a namespace, by name.
+    pub fn authorization_policies(
+        &self,
+        namespace: &Text,
+    ) -> impl Iterator<Item = &Arc<AuthorizationPolicy>> {
+        let keys = self.authorization_policies_in.get(namespace).into_iter().flatten();
+        keys.filter_map(|key| self.authorization_policies.find(key))
+    }
+
+    /// Identities.
+    pub fn mesh_tls(&self, key: &Key) -> Option<&Arc<MeshTlsAuthentication>> {
+        self.mesh_tls.find(key)
+    }
+
+    /// Networks.
+    pub fn network(&self, key: &Key) -> Option<&Arc<NetworkAuthentication>> {
+        self.networks.find(key)
+    }
+
+    /// The rate limits of a namespace, oldest first, then by name.
+    pub fn rate_limits(&self, namespace: &Text) -> Vec<&Arc<RateLimit>> {
+        let keys = self.rate_limits_in.get(namespace).into_iter().flatten();
+        let mut limits: Vec<&Arc<RateLimit>> = keys.filter_map(|key| self.rate_limits.find(key)).collect();
+        limits.sort_by_key(|limit| (limit.created, limit.key.name.clone()));
+        limits
+    }
+
+    /// Destinations outside the cluster.
+    pub fn egress(&self, key: &Key) -> Option<&Arc<EgressNetwork>> {
+        self.egress.find(key)
+    }
+
+    /// The egress networks of a namespace.
+    pub fn egress_networks(&self, namespace: &str) -> impl Iterator<Item = &Arc<EgressNetwork>> {
+        let keys = self.egress_in.get(namespace).into_iter().flatten();
+        keys.filter_map(|key| self.egress.find(key))
+    }
+
+    /// Every egress network.
+    pub fn all_egress_networks(&self) -> impl Iterator<Item = &Arc<EgressNetwork>> {
+        self.egress.iter()
+    }
+
+    /// Every rate limit.
+    pub fn all_rate_limits(&self) -> impl Iterator<Item = &Arc<RateLimit>> {
+        self.rate_limits.iter()
+    }
+
+    /// Every route.
+    pub fn all_routes(&self) -> impl Iterator<Item = &Arc<Route>> {
+        let kinds = [RouteKind::PolicyHttp, RouteKind::Http, RouteKind::Grpc, RouteKind::Tls, RouteKind::Tcp];
+        kinds.into_iter().flat_map(|kind| self.route_table(kind).iter())
+    }
+
+    /// A route.
+    pub fn route(&self, kind: RouteKind, key: &Key) -> Option<&Arc<Route>> {
+        self.route_table(kind).find(key)
+    }
+
+    /// The routes that attach to a parent, oldest first, then by name.
+    pub fn routes(&self, kind: ParentKind, parent: &Key) -> Vec<&Arc<Route>> {
+        let keys = self.routes_of.get(&(kind, parent.clone())).into_iter().flatten();
+        let mut routes: Vec<&Arc<Route>> =
+            keys.filter_map(|(kind, key)| self.route_table(*kind).find(key)).collect();
+        routes.sort_by_key(|route| {
+            (route.created, route.key.name.clone(), route.key.namespace.clone(), route.kind)
+        });
+        routes
+    }
+
+    /// The routes that attach to a parent at one of its ports.
+    pub fn routes_at(&self, kind: ParentKind, parent: &Key, port: u16) -> Vec<&Arc<Route>> {
+        let meant =
+            |it: &Parent| it.kind == kind && it.key == *parent && it.port.is_none_or(|only| only == port);
+        let mut routes = self.routes(kind, parent);
+        routes.retain(|route| route.parents.iter().any(meant));
+        routes
+    }
+
+    fn route_table(&self, kind: RouteKind) -> &Table<Route> {
+        match kind {
+            RouteKind::PolicyHttp => &self.policy_http_routes,
+            RouteKind::Http => &self.http_routes,
+            RouteKind::Grpc => &self.grpc_routes,
+            RouteKind::Tls => &self.tls_routes,
+            RouteKind::Tcp => &self.tcp_routes,
+        }
+    }
+
     /// Whether a kind has been listed.
     pub fn is_listed(&self, kind: Kind) -> bool {
         self.listed.contains(&kind)
@@ -300,4 +415,15 @@ tables! {
     TrafficSplit => splits, split_changed;
     ExternalWorkload => external, external_changed;
     Server => servers, server_changed;
+    ServerAuthorization => server_authorizations, server_authorization_changed;
+    AuthorizationPolicy => authorization_policies, authorization_policy_changed;
+    MeshTlsAuthentication => mesh_tls, mesh_tls_changed;
+    NetworkAuthentication => networks, network_changed;
+    RateLimit => rate_limits, rate_limit_changed;
+    EgressNetwork => egress, egress_changed;
+    PolicyHttpRoute => policy_http_routes, route_changed;
+    HttpRoute => http_routes, route_changed;
+    GrpcRoute => grpc_routes, route_changed;
+    TlsRoute => tls_routes, route_changed;
+    TcpRoute => tcp_routes, route_changed;
 }

@@ -10,8 +10,8 @@ use std::net::SocketAddr;
 use super::snapshot::Content;
 use super::store::{Interest, Store};
 use crate::config::Config;
-use crate::destination;
-use crate::record::{Key, Text};
+use crate::record::{Key, TargetKind, Text};
+use crate::{destination, policy};
 
 /// What a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,31 @@ pub enum Request {
         /// Who asks.
         client: Client,
     },
+    /// What a port of a workload allows.
+    Inbound {
+        /// What the workload is.
+        kind: TargetKind,
+        /// The workload.
+        workload: Key,
+        /// The port.
+        port: u16,
+    },
+    /// Where traffic to a target goes.
+    Outbound {
+        /// The target.
+        target: OutboundTarget,
+        /// The namespace of the client.
+        namespace: Text,
+    },
+}
+
+/// What an outbound policy is about.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum OutboundTarget {
+    /// An address.
+    Address(SocketAddr),
+    /// A Service by name.
+    Service(Key, u16),
 }
 
 /// Who asks, as its token says. Nothing in it is trusted: it selects variants, it does not grant anything.
@@ -79,6 +104,22 @@ pub enum Topic {
         /// The namespace of the clients, where it has a profile of its own for the target.
         client: Option<Text>,
     },
+    /// What a port of a workload allows.
+    Inbound {
+        /// What the workload is.
+        kind: TargetKind,
+        /// The workload.
+        workload: Key,
+        /// The port.
+        port: u16,
+    },
+    /// Where traffic to a target goes.
+    Outbound {
+        /// The target.
+        target: OutboundTarget,
+        /// The namespace of the clients, where it makes a difference.
+        client: Option<Text>,
+    },
 }
 
 /// What came of computing a topic.
@@ -114,6 +155,7 @@ impl Request {
     pub fn client(&self) -> Option<&Client> {
         match self {
             Self::Endpoints { client, .. } | Self::Profile { client, .. } => Some(client),
+            Self::Inbound { .. } | Self::Outbound { .. } => None,
         }
     }
 }
@@ -128,6 +170,10 @@ pub fn resolve(request: &Request, store: &Store, config: &Config) -> Result<Topi
             destination::endpoints::resolve(store, service, *port, instance.as_ref(), client)
         }
         Request::Profile { target, client } => destination::profile::resolve(store, config, target, client),
+        Request::Inbound { kind, workload, port } => policy::inbound::resolve(store, *kind, workload, *port),
+        Request::Outbound { target, namespace } => {
+            policy::outbound::resolve(store, config, target, namespace)
+        }
     }
 }
 
@@ -146,6 +192,12 @@ pub fn compute(topic: &Topic, store: &Store, config: &Config, reads: &mut Reads)
         }
         Topic::Profile { target, client } => {
             destination::profile::compute(target, client.as_ref(), store, config, reads)
+        }
+        Topic::Inbound { kind, workload, port } => {
+            policy::inbound::compute(*kind, workload, *port, store, config, reads)
+        }
+        Topic::Outbound { target, client } => {
+            policy::outbound::compute(target, client.as_ref(), store, config, reads)
         }
     }
 }

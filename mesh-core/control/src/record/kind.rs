@@ -7,8 +7,9 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    EndpointSlice, ExternalWorkload, Key, Namespace, Node, Owned, Pod, Profile, Server, Service,
-    TrafficSplit, Uid,
+    AuthorizationPolicy, EgressNetwork, EndpointSlice, ExternalWorkload, Key, MeshTlsAuthentication,
+    Namespace, NetworkAuthentication, Node, Owned, Pod, Profile, RateLimit, Route, Server,
+    ServerAuthorization, Service, TrafficSplit, Uid,
 };
 
 /// Why an object was skipped.
@@ -85,14 +86,20 @@ macro_rules! kinds {
             /// Reads the objects of a page of a list; only a text that is no list at all is an error.
             pub fn decode_list(self, text: &str) -> Result<Page, serde_json::Error> {
                 match self {
-                    $(Self::$name => decode_list::<$record>(text, self, |record| Record::$name(Arc::new(record))),)*
+                    $(Self::$name => decode_list::<$record>(text, self, |mut record: $record| {
+                        record.tag(self);
+                        Record::$name(Arc::new(record))
+                    }),)*
                 }
             }
 
             /// Reads one object.
             pub fn decode(self, object: Value) -> Decoded {
                 match self {
-                    $(Self::$name => decode::<$record>(object, self, |record| Record::$name(Arc::new(record))),)*
+                    $(Self::$name => decode::<$record>(object, self, |mut record: $record| {
+                        record.tag(self);
+                        Record::$name(Arc::new(record))
+                    }),)*
                 }
             }
         }
@@ -137,7 +144,33 @@ kinds! {
     TrafficSplit(TrafficSplit) = "split.smi-spec.io" "v1alpha1" ["v1alpha2"] "TrafficSplit" "trafficsplits" ALL MAYBE, "Traffic splits.";
     ExternalWorkload(ExternalWorkload) = "workload.linkerd.io" "v1beta1" ["v1alpha1"] "ExternalWorkload" "externalworkloads" ALL MAYBE, "Workloads outside the cluster.";
     Server(Server) = "policy.linkerd.io" "v1beta3" ["v1beta2" "v1beta1" "v1alpha1"] "Server" "servers" ALL MAYBE, "Servers.";
+    ServerAuthorization(ServerAuthorization) = "policy.linkerd.io" "v1beta1" ["v1alpha1"] "ServerAuthorization" "serverauthorizations" ALL MAYBE, "Server authorizations.";
+    AuthorizationPolicy(AuthorizationPolicy) = "policy.linkerd.io" "v1alpha1" [] "AuthorizationPolicy" "authorizationpolicies" ALL MAYBE, "Authorization policies.";
+    MeshTlsAuthentication(MeshTlsAuthentication) = "policy.linkerd.io" "v1alpha1" [] "MeshTLSAuthentication" "meshtlsauthentications" ALL MAYBE, "Mesh TLS authentications.";
+    NetworkAuthentication(NetworkAuthentication) = "policy.linkerd.io" "v1alpha1" [] "NetworkAuthentication" "networkauthentications" ALL MAYBE, "Network authentications.";
+    RateLimit(RateLimit) = "policy.linkerd.io" "v1alpha1" [] "HTTPLocalRateLimitPolicy" "httplocalratelimitpolicies" ALL MAYBE, "Rate limits.";
+    EgressNetwork(EgressNetwork) = "policy.linkerd.io" "v1alpha1" [] "EgressNetwork" "egressnetworks" ALL MAYBE, "Destinations outside the cluster.";
+    PolicyHttpRoute(Route) = "policy.linkerd.io" "v1beta3" ["v1beta2" "v1beta1" "v1alpha1"] "HTTPRoute" "httproutes" ALL MAYBE, "HTTP routes of the mesh's group.";
+    HttpRoute(Route) = "gateway.networking.k8s.io" "v1" ["v1beta1"] "HTTPRoute" "httproutes" ALL MAYBE, "HTTP routes of the Gateway API.";
+    GrpcRoute(Route) = "gateway.networking.k8s.io" "v1" ["v1alpha2"] "GRPCRoute" "grpcroutes" ALL MAYBE, "gRPC routes.";
+    TlsRoute(Route) = "gateway.networking.k8s.io" "v1" ["v1alpha3" "v1alpha2"] "TLSRoute" "tlsroutes" ALL MAYBE, "TLS routes.";
+    TcpRoute(Route) = "gateway.networking.k8s.io" "v1alpha2" ["v1"] "TCPRoute" "tcproutes" ALL MAYBE, "TCP routes.";
 }
+
+/// A record that has to know of which kind it is, because several kinds share its type.
+pub(super) trait Tagged {
+    /// Notes the kind.
+    fn tag(&mut self, _kind: Kind) {}
+}
+
+macro_rules! untagged {
+    ($($record:ident)*) => {
+        $(impl Tagged for $record {})*
+    };
+}
+
+untagged!(Node Namespace Service Pod EndpointSlice Owned Profile TrafficSplit ExternalWorkload Server);
+untagged!(ServerAuthorization AuthorizationPolicy MeshTlsAuthentication NetworkAuthentication RateLimit EgressNetwork);
 
 /// A page of a list.
 pub struct Page {

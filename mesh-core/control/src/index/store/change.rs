@@ -8,8 +8,9 @@ use ahash::AHashMap;
 use super::table::Change;
 use super::{Holder, Interest, Store};
 use crate::record::{
-    EndpointSlice, ExternalWorkload, Key, Namespace, Node, Owned, Pod, Profile, Server, Service, TargetKind,
-    Text, TrafficSplit,
+    AuthorizationPolicy, EgressNetwork, EndpointSlice, ExternalWorkload, Key, MeshTlsAuthentication,
+    Namespace, NetworkAuthentication, Node, Owned, ParentKind, Pod, Profile, RateLimit, Route, Server,
+    ServerAuthorization, Service, TargetKind, Text, TrafficSplit,
 };
 
 impl Store {
@@ -162,6 +163,74 @@ impl Store {
     pub(super) fn server_changed(&mut self, change: Change<Server>) {
         keep_list(&mut self.servers_in, &change, |server| (&server.key.namespace, &server.key));
         self.touched.extend(change.sides().map(|server| Interest::Policy(server.key.namespace.clone())));
+    }
+}
+
+impl Store {
+    pub(super) fn server_authorization_changed(&mut self, change: Change<ServerAuthorization>) {
+        keep_list(&mut self.server_authorizations_in, &change, |it| (&it.key.namespace, &it.key));
+        self.touched.extend(change.sides().map(|it| Interest::Policy(it.key.namespace.clone())));
+    }
+
+    pub(super) fn authorization_policy_changed(&mut self, change: Change<AuthorizationPolicy>) {
+        keep_list(&mut self.authorization_policies_in, &change, |it| (&it.key.namespace, &it.key));
+        self.touched.extend(change.sides().map(|it| Interest::Policy(it.key.namespace.clone())));
+    }
+
+    /// Authentications may be used from other namespaces: who uses one reads the namespace it is in.
+    pub(super) fn mesh_tls_changed(&mut self, change: Change<MeshTlsAuthentication>) {
+        self.touched.extend(change.sides().map(|it| Interest::Policy(it.key.namespace.clone())));
+    }
+
+    pub(super) fn network_changed(&mut self, change: Change<NetworkAuthentication>) {
+        self.touched.extend(change.sides().map(|it| Interest::Policy(it.key.namespace.clone())));
+    }
+
+    pub(super) fn rate_limit_changed(&mut self, change: Change<RateLimit>) {
+        keep_list(&mut self.rate_limits_in, &change, |it| (&it.key.namespace, &it.key));
+        self.touched.extend(change.sides().map(|it| Interest::Policy(it.key.namespace.clone())));
+    }
+
+    pub(super) fn egress_changed(&mut self, change: Change<EgressNetwork>) {
+        keep_list(&mut self.egress_in, &change, |it| (&it.key.namespace, &it.key));
+        self.touched.extend(change.sides().map(|it| Interest::Egress(it.key.namespace.clone())));
+    }
+
+    /// Both the parents it had and those it has: a route that is given another parent leaves the first.
+    pub(super) fn route_changed(&mut self, change: Change<Route>) {
+        if let Some(route) = &change.old {
+            for parent in &route.parents {
+                let parent = (parent.kind, parent.key.clone());
+                drop_from(&mut self.routes_of, &parent, &(route.kind, route.key.clone()));
+            }
+        }
+        if let Some(route) = &change.new {
+            for parent in &route.parents {
+                let routes = self.routes_of.entry((parent.kind, parent.key.clone())).or_default();
+                let place = (route.kind, route.key.clone());
+                if !routes.contains(&place) {
+                    routes.push(place);
+                }
+            }
+        }
+        // What was only written into the status differs for the writer of statuses, not for proxies.
+        if let (Some(old), Some(new)) = (&change.old, &change.new)
+            && old.parents == new.parents
+            && old.hosts == new.hosts
+            && old.rules == new.rules
+            && old.annotations == new.annotations
+        {
+            return;
+        }
+        for route in change.sides() {
+            for parent in &route.parents {
+                self.touched.push(match parent.kind {
+                    ParentKind::Service => Interest::Service(parent.key.clone()),
+                    ParentKind::Server => Interest::Policy(parent.key.namespace.clone()),
+                    kind => Interest::Routes(kind, parent.key.clone()),
+                });
+            }
+        }
     }
 }
 

@@ -1,0 +1,131 @@
+//! The component `destination`: discovery and policy of a cluster.
+
+use std::sync::Arc;
+
+use tokio::sync::watch;
+
+use super::server::Destination;
+use crate::args::{DestinationArgs, TransportMode};
+use crate::config::{Config, DefaultPolicy};
+use crate::grpc::{Limits, serve};
+use crate::index::shared::Shared;
+use crate::policy::server::Policies;
+use crate::record::Kind;
+use crate::runtime::{self, Registry};
+use crate::source::kube::{self, Counters};
+use crate::{RunError, Runtime};
+use mesh_core::identity::MeshNames;
+
+/// Serves until the end begins.
+///
+/// # Errors
+/// When an address is taken, an argument cannot be used, or there is no way to the API server.
+pub async fn run(args: &DestinationArgs, runtime: &Runtime) -> Result<(), RunError> {
+    let index = Shared::new(Arc::new(config(args)?));
+    register(&index, &runtime.registry);
+    let client = runtime.client().await?;
+    let gate = runtime.readiness.gate("every kind has been listed once");
+    let mut ready = index.ready();
+    tokio::spawn(async move {
+        if ready.wait_for(|ready| *ready).await.is_ok() {
+            gate.open();
+            tracing::info!("the state of the cluster is known");
+        }
+    });
+    tokio::spawn(index.clone().settle());
+    let counters = Counters::new(&runtime.registry);
+    let following = tokio::spawn(kube::run(client, Arc::new(index.clone()), counters, None));
+    serve_all(args, runtime, &index).await?;
+    following.abort();
+    Ok(())
+}
+
+/// Serves nobody before the state of the cluster is known: half of it would look like the whole.
+async fn serve_all(args: &DestinationArgs, runtime: &Runtime, index: &Shared) -> Result<(), RunError> {
+    let discovery = runtime::listen(args.grpc_addr).await?;
+    let policy = runtime::listen(args.policy_grpc_addr).await?;
+    let mut ready = index.ready();
+    tokio::select! {
+        _ = ready.wait_for(|ready| *ready) => {}
+        () = runtime.shutdown.signaled() => return Ok(()),
+    }
+    tracing::info!(addr = %runtime::address(&discovery), "destination API open");
+    tracing::info!(addr = %runtime::address(&policy), "policy API open");
+    let (end, down) = watch::channel(false);
+    let (signaled, ending) = (runtime.shutdown.signaled(), index.clone());
+    tokio::spawn(async move {
+        signaled.await;
+        // Streams end well first; clients go elsewhere while the listener still answers those that are late.
+        ending.close();
+        let _ = end.send(true);
+    });
+    let limits = Limits { drain: runtime::DRAIN_LIMIT, ..Limits::default() };
+    let (webhook, (), ()) = tokio::join!(
+        crate::policy::webhook::run(&args.webhook, runtime),
+        serve(discovery, Arc::new(Destination::new(index.clone())), limits, down.clone()),
+        serve(policy, Arc::new(Policies::new(index.clone())), limits, down),
+    );
+    webhook
+}
+
+/// The settings that answers depend on.
+///
+/// # Errors
+/// When an argument is none of the words it may be.
+pub fn config(args: &DestinationArgs) -> Result<Config, RunError> {
+    let policy: DefaultPolicy =
+        args.default_inbound_policy.parse().map_err(|error: crate::config::UnknownPolicy| {
+            RunError::Argument { flag: "default-inbound-policy", problem: error.to_string() }
+        })?;
+    let detect = args.protocol_detect_timeout.to_std().ok_or_else(|| RunError::Argument {
+        flag: "protocol-detect-timeout",
+        problem: "must not be negative".to_owned(),
+    })?;
+    let namespace = args.common.controller_namespace.clone();
+    Ok(Config {
+        names: MeshNames::new(namespace.clone(), args.identity_trust_domain.clone()),
+        namespace,
+        cluster_domain: args.cluster_domain.clone(),
+        h2_upgrade: args.enable_h2_upgrade,
+        transport_header: args.outbound_transport_mode == TransportMode::TransportHeader,
+        ipv6: args.enable_ipv6,
+        inbound_port: args.inbound_port,
+        opaque_ports: args.default_opaque_ports.clone(),
+        cluster_networks: args.cluster_networks.clone(),
+        probe_networks: args.probe_networks.clone(),
+        default_inbound_policy: policy,
+        detect_timeout: detect,
+        egress_namespace: args.global_egress_network_namespace.clone(),
+        ..Config::default()
+    })
+}
+
+/// Figures of the index: bounded, whatever clients ask for.
+fn register(index: &Shared, registry: &Registry) {
+    let index = index.clone();
+    registry.collector(move |text| {
+        use std::fmt::Write as _;
+        let index = index.lock();
+        let figures = index.figures();
+        let _ =
+            writeln!(text, "# HELP discovery_topics Answers that are kept because somebody listens to them.");
+        let _ = writeln!(text, "# TYPE discovery_topics gauge\ndiscovery_topics {}", figures.topics);
+        let _ = writeln!(text, "# HELP discovery_subscribers Streams of proxies.");
+        let _ = writeln!(
+            text,
+            "# TYPE discovery_subscribers gauge\ndiscovery_subscribers {}",
+            figures.subscribers
+        );
+        let _ = writeln!(text, "# HELP discovery_records Objects of the cluster that are known, by kind.");
+        let _ = writeln!(text, "# TYPE discovery_records gauge");
+        for kind in Kind::ALL {
+            let plural = kind.watched().plural;
+            let group = kind.watched().group;
+            let _ = writeln!(
+                text,
+                "discovery_records{{group=\"{group}\",kind=\"{plural}\"}} {}",
+                index.store().count(*kind)
+            );
+        }
+    });
+}

@@ -1,0 +1,8 @@
+//! The inbound side through the real engine: sockets on loopback, policies of the test's own.
+
+mod http1;
+mod http2;
+mod kit;
+mod mesh;
+mod smuggling;
+mod tcp;

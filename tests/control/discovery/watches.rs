@@ -1,0 +1,192 @@
+//! Watches on a real API server: it goes away, forgets versions, gets definitions late, and holds what cannot be read.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use mesh_control::config::Config;
+use mesh_control::index::shared::Shared;
+use mesh_control::record::{Key, Kind};
+use mesh_control::runtime::Registry;
+use mesh_control::source::kube::{self as source, Counters};
+use mesh_tests::cluster::{Cluster, Level, stdout_of};
+use serde_json::json;
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use crate::kit::{SOON, api, service};
+
+/// A way to the API server that can be cut.
+struct Way {
+    address: SocketAddr,
+    open: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Way {
+    async fn to(server: &str) -> Self {
+        let target = server.trim_start_matches("https://").trim_end_matches('/').to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (open, is_open) = watch::channel(true);
+        let task = tokio::spawn(async move {
+            loop {
+                let (mut here, _) = listener.accept().await.unwrap();
+                let (target, mut is_open) = (target.clone(), is_open.clone());
+                tokio::spawn(async move {
+                    if !*is_open.borrow() {
+                        return;
+                    }
+                    let mut there = TcpStream::connect(&target).await.unwrap();
+                    tokio::select! {
+                        _ = copy_bidirectional(&mut here, &mut there) => {}
+                        () = async { let _ = is_open.wait_for(|open| !open).await; } => {}
+                    }
+                });
+            }
+        });
+        Self { address, open, task }
+    }
+}
+
+impl Drop for Way {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+/// An index that follows a cluster, through a way that can be cut.
+struct Followed {
+    index: Shared,
+    registry: Registry,
+    way: Way,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Followed {
+    async fn start(cluster: &Cluster) -> Self {
+        let way = Way::to(cluster.server()).await;
+        let text = std::fs::read_to_string(cluster.kubeconfig_path()).unwrap();
+        let server = cluster.server().trim_end_matches('/');
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("kubeconfig");
+        std::fs::write(&path, text.replace(server, &format!("https://{}", way.address))).unwrap();
+        let client = api::client(&path).await;
+        let index = Shared::new(Arc::new(Config::default()));
+        let registry = Registry::default();
+        let counters = Counters::new(&registry);
+        let sink = Arc::new(index.clone());
+        let tasks = vec![
+            tokio::spawn(source::run(client, sink, counters, Some(Duration::from_millis(300)))),
+            tokio::spawn(index.clone().settle()),
+        ];
+        let mut ready = index.ready();
+        tokio::time::timeout(SOON, ready.wait_for(|ready| *ready)).await.expect("listed").unwrap();
+        Self { index, registry, way, tasks }
+    }
+
+    /// Waits until the index says so.
+    async fn until(&self, what: &str, limit: Duration, holds: impl Fn(&Shared) -> bool) {
+        let waiting = async {
+            while !holds(&self.index) {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+        };
+        tokio::time::timeout(limit, waiting).await.unwrap_or_else(|_| panic!("never: {what}"));
+    }
+}
+
+impl Drop for Followed {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+fn has_service(index: &Shared, name: &str) -> bool {
+    index.lock().store().service(&Key::new("shop", name)).is_some()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_api_server_that_goes_away_takes_nothing_along_and_is_caught_up_with() {
+    let cluster = tokio::task::spawn_blocking(|| {
+        let cluster = Cluster::start_own(Level::ApiServer).unwrap();
+        api::prepare(&cluster, "shop");
+        api::apply(&cluster, &service("stays", "10.0.0.21"));
+        api::apply(&cluster, &service("goes", "10.0.0.22"));
+        cluster
+    })
+    .await
+    .unwrap();
+    let followed = Followed::start(&cluster).await;
+    assert!(has_service(&followed.index, "stays") && has_service(&followed.index, "goes"));
+
+    followed.way.open.send(false).unwrap();
+    stdout_of(&mut cluster.kubectl(["delete", "service", "goes", "--namespace=shop"])).unwrap();
+    api::apply(&cluster, &service("comes", "10.0.0.23"));
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    assert!(
+        has_service(&followed.index, "stays") && has_service(&followed.index, "goes"),
+        "what is known stays"
+    );
+
+    // Meanwhile history is forgotten, so watches cannot go on from where they were. A version of the future does the
+    // same from outside: the server answers 410 or has us wait; either way the state is right in the end.
+    followed.way.open.send(true).unwrap();
+    followed
+        .until("caught up", Duration::from_secs(60), |index| {
+            has_service(index, "comes") && !has_service(index, "goes")
+        })
+        .await;
+    assert!(has_service(&followed.index, "stays"));
+    assert!(followed.registry.text().contains("kube_failures_total"), "failures are counted");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn definitions_that_come_later_need_no_restart_and_bad_objects_cost_themselves_alone() {
+    // Flaws they answer: definitions were looked for at the start alone; one unknown value restarted a watch for ever.
+    let cluster = tokio::task::spawn_blocking(|| {
+        let cluster = Cluster::start_own(Level::ApiServer).unwrap();
+        api::prepare(&cluster, "shop");
+        cluster
+    })
+    .await
+    .unwrap();
+    let followed = Followed::start(&cluster).await;
+    assert!(followed.index.lock().store().is_listed(Kind::Server), "absent kinds do not hold up the start");
+
+    // A definition without a schema lets anything in.
+    let definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": "servers.policy.linkerd.io"},
+        "spec": {"group": "policy.linkerd.io", "scope": "Namespaced",
+            "names": {"kind": "Server", "listKind": "ServerList", "plural": "servers", "singular": "server"},
+            "versions": [{"name": "v1beta3", "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}]},
+    });
+    cluster.apply(&definition.to_string()).unwrap();
+    stdout_of(&mut cluster.kubectl(["wait", "--for=condition=Established", "crd", "--all"])).unwrap();
+    let server = |name: &str, protocol: &str| {
+        json!({"apiVersion": "policy.linkerd.io/v1beta3", "kind": "Server",
+            "metadata": {"name": name, "namespace": "shop"},
+            "spec": {"podSelector": {}, "port": 80, "proxyProtocol": protocol}})
+    };
+    let count = |index: &Shared| index.lock().store().count(Kind::Server);
+    cluster.apply(&server("bad", "morse").to_string()).unwrap();
+    cluster.apply(&server("good", "opaque").to_string()).unwrap();
+    followed.until("the good one is known", Duration::from_secs(30), |index| count(index) == 1).await;
+
+    // Now by the watch: a good one turns bad and keeps its last good version, others come and go.
+    cluster.apply(&server("good", "semaphore").to_string()).unwrap();
+    cluster.apply(&server("third", "HTTP/2").to_string()).unwrap();
+    followed.until("the third is known", SOON, |index| count(index) == 2).await;
+    stdout_of(&mut cluster.kubectl(["delete", "server", "good", "--namespace=shop"])).unwrap();
+    followed.until("the deleted one is gone", SOON, |index| count(index) == 1).await;
+    let text = followed.registry.text();
+    assert!(text.contains("kube_skipped_objects_total{kind=\"servers\"}"), "{text}");
+
+    // The definition goes, and the objects with it.
+    stdout_of(&mut cluster.kubectl(["delete", "crd", "servers.policy.linkerd.io"])).unwrap();
+    followed.until("all are gone", Duration::from_secs(30), |index| count(index) == 0).await;
+}

@@ -1,0 +1,141 @@
+//! Endpoints: which one, and what if none.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::{Duration, Instant};
+
+use ::http::Version;
+use linkerd2_proxy_api::destination::WeightedAddr;
+use mesh_tests::mesh::answers::{self, Endpoint as _, outbound};
+use mesh_tests::mesh::{Answer, App, SERVICE_PORT, WEB, World, http};
+
+use crate::kit::{Calls, authority, eventually, meshed, meshed_with};
+
+const PORT: u16 = 8081;
+
+/// Applications at further addresses of the server pod, by the last octet.
+fn apps(world: &World) -> Vec<App> {
+    (4..=6)
+        .map(|octet| {
+            let address = SocketAddr::from((Ipv4Addr::new(10, 7, 1, octet), PORT));
+            App::start(&world.server.namespace, address, &format!("app-{octet}")).unwrap()
+        })
+        .collect()
+}
+
+fn endpoint(world: &World, octet: u8) -> WeightedAddr {
+    answers::endpoint(SocketAddr::from((Ipv4Addr::new(10, 7, 1, octet), PORT)))
+        .meshed(&world.server.identity)
+        .h2()
+}
+
+fn call(world: &World, times: usize) -> Vec<u16> {
+    let service = world.service();
+    world.client.namespace.run(async move {
+        let mut client = http::Client::http2(service).await.unwrap();
+        let mut statuses = Vec::new();
+        for _ in 0..times {
+            let request = http::get(Version::HTTP_2, &authority(), "/name").unwrap();
+            statuses.push(client.send(request).await.unwrap().status.as_u16());
+        }
+        statuses
+    })
+}
+
+#[test]
+fn all_endpoints_get_requests_and_removed_ones_none() {
+    let world = meshed();
+    let apps = apps(&world);
+    world.script_web((4..=6).map(|octet| endpoint(&world, octet)).collect());
+    assert_eq!(call(&world, 150), [200; 150]);
+    for app in &apps {
+        assert!(app.requests() > 5, "{:?}", apps.iter().map(App::requests).collect::<Vec<_>>());
+    }
+    world.script_web(vec![endpoint(&world, 4), endpoint(&world, 5)]);
+    std::thread::sleep(Duration::from_millis(300));
+    let before = apps[2].requests();
+    assert_eq!(call(&world, 50), [200; 50]);
+    assert_eq!(apps[2].requests(), before);
+}
+
+#[test]
+fn an_endpoint_that_fails_is_left_alone_for_a_while() {
+    let world = meshed_with(|world| {
+        let breaker = outbound::consecutive_failures(3, Duration::from_secs(30), Duration::from_secs(60));
+        let policy = outbound::breaking(WEB, SERVICE_PORT, breaker);
+        world.plane.set_outbound(world.service(), Answer::Value(policy));
+    });
+    let apps = apps(&world);
+    world
+        .plane
+        .set_endpoints(&format!("{WEB}:{SERVICE_PORT}"), vec![endpoint(&world, 4), endpoint(&world, 5)]);
+    apps[0].set_status(500);
+    call(&world, 100);
+    let failures = apps[0].requests();
+    assert!((3..=10).contains(&failures), "{failures} requests to an endpoint that fails");
+    assert_eq!(call(&world, 50), [200; 50]);
+}
+
+#[test]
+fn an_endpoint_that_has_recovered_is_used_again() {
+    let world = meshed_with(|world| {
+        let breaker = outbound::consecutive_failures(3, Duration::from_millis(300), Duration::from_secs(1));
+        let policy = outbound::breaking(WEB, SERVICE_PORT, breaker);
+        world.plane.set_outbound(world.service(), Answer::Value(policy));
+    });
+    let apps = apps(&world);
+    world
+        .plane
+        .set_endpoints(&format!("{WEB}:{SERVICE_PORT}"), vec![endpoint(&world, 4), endpoint(&world, 5)]);
+    apps[0].set_status(500);
+    call(&world, 100);
+    apps[0].set_status(0);
+    let before = apps[0].requests();
+    eventually("requests to an endpoint that has recovered", Duration::from_secs(5), || {
+        call(&world, 10);
+        apps[0].requests() > before + 10
+    });
+}
+
+#[test]
+fn without_endpoints_requests_fail_fast_and_say_why() {
+    let world = meshed_with(|world| {
+        world.client.config.set("OUTBOUND_HTTP_FAILFAST_TIMEOUT", "500ms");
+    });
+    world.script_web(Vec::new());
+    let start = Instant::now();
+    let reply = world.http1("/name");
+    assert!(matches!(reply.status.as_u16(), 503 | 504), "{reply:?}");
+    assert!(reply.header("l5d-proxy-error").is_some(), "{reply:?}");
+    assert!(start.elapsed() < Duration::from_secs(5), "{:?}", start.elapsed());
+    let start = Instant::now();
+    assert!(matches!(world.http1("/name").status.as_u16(), 503 | 504));
+    assert!(start.elapsed() < Duration::from_secs(2), "the second one took {:?}", start.elapsed());
+    world.script_web(vec![world.endpoint()]);
+    eventually("requests that pass again", Duration::from_secs(5), || world.http1("/name").status == 200);
+}
+
+#[test]
+fn an_endpoint_that_is_not_there_is_an_error_with_a_reason() {
+    let world = meshed();
+    world.script_web(vec![answers::endpoint("10.7.1.3:9".parse().unwrap())]);
+    let reply = world.http1("/name");
+    assert!(matches!(reply.status.as_u16(), 502..=504), "{reply:?}");
+    assert!(reply.header("l5d-proxy-error").is_some(), "{reply:?}");
+}
+
+#[test]
+fn an_endpoint_with_another_identity_is_not_spoken_to() {
+    let world = meshed();
+    world.script_web(vec![endpoint_of_somebody_else()]);
+    let before = world.app.requests();
+    let reply = world.http1("/name");
+    assert!(matches!(reply.status.as_u16(), 502..=504), "{reply:?}");
+    assert_eq!(world.app.requests(), before);
+}
+
+fn endpoint_of_somebody_else() -> WeightedAddr {
+    answers::endpoint("10.7.1.3:8080".parse().unwrap())
+        .meshed("somebody.else.serviceaccount.identity.linkerd.cluster.local")
+        .h2()
+        .transport_header(4143)
+}

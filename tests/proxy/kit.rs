@@ -1,0 +1,141 @@
+//! What the scenarios share.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use ::http::{Request, Version};
+use mesh_tests::artifact::{self, Profile};
+use mesh_tests::mesh::http::{self, Body, Reply};
+use mesh_tests::mesh::{APP_PORT, Result, SERVICE_PORT, WEB, World, tcp};
+
+/// The variable that names another binary.
+const OTHER: &str = "LINKERD_PROXY_UNDER_TEST";
+
+/// The authority of the service.
+pub(crate) fn authority() -> String {
+    format!("{WEB}:{SERVICE_PORT}")
+}
+
+/// The proxy under test.
+pub(crate) fn binary() -> PathBuf {
+    #[expect(clippy::disallowed_methods, reason = "says which binary is tested")]
+    let other = std::env::var_os(OTHER);
+    other.map_or_else(|| env!("CARGO_BIN_EXE_linkerd2-proxy").into(), Into::into)
+}
+
+/// A world without proxies.
+pub(crate) fn world() -> World {
+    static INIT: OnceLock<PathBuf> = OnceLock::new();
+    let init = INIT.get_or_init(|| artifact::build("proxy-init", "linkerd-init", Profile::Dev).unwrap());
+    World::new(&binary(), init).unwrap()
+}
+
+/// A world whose proxies are ready.
+pub(crate) fn meshed() -> World {
+    meshed_with(|_| {})
+}
+
+/// A world whose proxies are ready, after something was changed before they started.
+pub(crate) fn meshed_with(change: impl FnOnce(&mut World)) -> World {
+    let mut world = world();
+    change(&mut world);
+    world.start_proxies().unwrap();
+    world
+}
+
+/// Waits until something is so.
+pub(crate) fn eventually(what: &str, limit: Duration, mut so: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !so() {
+        assert!(start.elapsed() < limit, "not within {limit:?}: {what}");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// Calls from the client pod to the service.
+pub(crate) trait Calls {
+    /// One request on a connection of its own.
+    fn send(&self, version: Version, request: Request<Body>) -> Result<Reply>;
+    /// A GET over HTTP/1, which has to be answered.
+    fn http1(&self, path: &str) -> Reply;
+    /// A GET over HTTP/2, which has to be answered.
+    fn http2(&self, path: &str) -> Reply;
+    /// Octets to the service, and all that comes back until the end.
+    fn raw(&self, octets: &str) -> String;
+    /// A GET from outside the mesh to the server pod.
+    fn outsider(&self, version: Version, path: &str) -> Result<Reply>;
+    /// What the application saw of a request.
+    fn inspect(&self, version: Version, fields: &[(&str, &str)]) -> Seen;
+}
+
+/// A request as the application saw it.
+#[derive(Debug)]
+pub(crate) struct Seen {
+    pub(crate) json: serde_json::Value,
+    pub(crate) reply: Reply,
+}
+
+// === impl World ===
+
+impl Calls for World {
+    fn send(&self, version: Version, request: Request<Body>) -> Result<Reply> {
+        let service = self.service();
+        self.client.namespace.run(async move { http::fetch(service, version, request).await })
+    }
+
+    fn http1(&self, path: &str) -> Reply {
+        self.send(Version::HTTP_11, http::get(Version::HTTP_11, &authority(), path).unwrap()).unwrap()
+    }
+
+    fn http2(&self, path: &str) -> Reply {
+        self.send(Version::HTTP_2, http::get(Version::HTTP_2, &authority(), path).unwrap()).unwrap()
+    }
+
+    fn raw(&self, octets: &str) -> String {
+        let (service, octets) = (self.service(), octets.as_bytes().to_vec());
+        let answer = self.client.namespace.run(async move { tcp::ask(service, octets).await });
+        String::from_utf8(answer.unwrap()).unwrap()
+    }
+
+    fn outsider(&self, version: Version, path: &str) -> Result<Reply> {
+        let request = http::get(version, &authority(), path)?;
+        self.control.run(async move { http::fetch(server_from_outside(), version, request).await })
+    }
+
+    fn inspect(&self, version: Version, fields: &[(&str, &str)]) -> Seen {
+        let mut request = http::get(version, &authority(), "/inspect").unwrap();
+        for (name, value) in fields {
+            let name: ::http::HeaderName = name.parse().unwrap();
+            request.headers_mut().append(name, value.parse().unwrap());
+        }
+        Seen::new(self.send(version, request).unwrap())
+    }
+}
+
+/// The application's address for those outside the mesh.
+pub(crate) fn server_from_outside() -> SocketAddr {
+    SocketAddr::from(([10, 7, 3, 3], APP_PORT))
+}
+
+// === impl Seen ===
+
+impl Seen {
+    pub(crate) fn new(reply: Reply) -> Self {
+        assert_eq!(reply.status, 200, "{reply:?}");
+        Self { json: reply.json().unwrap(), reply }
+    }
+
+    /// The values of a field that the application saw.
+    pub(crate) fn fields(&self, name: &str) -> Vec<&str> {
+        let all = self.json["headers"].as_array().unwrap();
+        let named = all.iter().filter(|pair| pair[0] == name);
+        named.map(|pair| pair[1].as_str().unwrap()).collect()
+    }
+
+    /// A part of the request: `method`, `uri`, `version` or `body`.
+    pub(crate) fn part(&self, name: &str) -> &str {
+        self.json[name].as_str().unwrap_or_default()
+    }
+}

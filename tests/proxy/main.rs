@@ -1,0 +1,29 @@
+//! A proxy between a client, a server and a scripted control plane: what comes out at the other end, in headers, metrics and tap events.
+//!
+//! `README.md` beside this file says how to run the same against another binary. Needs root and the Debian packages `iproute2`,
+//! `nftables`, `util-linux` and `tcpdump`; what is missing fails the tests with a message.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking, in its helpers too")]
+
+mod admin;
+mod balance;
+mod direct;
+mod discovery;
+mod egress;
+mod grpc;
+mod headers;
+mod http;
+mod identity;
+mod ingress;
+mod ipv6;
+mod kit;
+mod lifecycle;
+mod metrics;
+mod opaque;
+mod policy;
+mod routes;
+mod stress;
+mod tap;
+mod tls;
+mod upgrade;
+mod wire;

@@ -1,0 +1,141 @@
+//! Who may call.
+
+use std::time::Duration;
+
+use ::http::Version;
+use linkerd2_proxy_api::inbound::HttpRoute;
+use mesh_tests::mesh::answers::inbound::{self, Who};
+use mesh_tests::mesh::answers::{outbound, resource};
+use mesh_tests::mesh::{APP_PORT, Answer, World, tcp};
+use tokio::io::AsyncWriteExt;
+
+use crate::kit::{Calls, eventually, meshed, meshed_with, server_from_outside};
+
+fn allow(world: &World, who: Who) {
+    let server = inbound::server("web", inbound::detect(), vec![inbound::authorization("rule", who)]);
+    world.plane.set_inbound("server", APP_PORT, Answer::Value(server));
+}
+
+#[test]
+fn without_an_identity_there_is_no_way_in_where_one_is_needed() {
+    let world = meshed_with(|world| allow(world, Who::Meshed));
+    assert_eq!(world.http1("/name").status, 200);
+    let before = world.app.connections();
+    for version in [Version::HTTP_11, Version::HTTP_2] {
+        let reply = world.outsider(version, "/name").unwrap();
+        assert_eq!(reply.status, 403, "{reply:?}");
+    }
+    assert_eq!(world.app.connections(), before, "a client that was refused reached the application");
+}
+
+#[test]
+fn identities_are_told_apart() {
+    let world = meshed_with(|world| allow(world, Who::Only(vec!["somebody.else.test".to_owned()])));
+    let reply = world.http1("/name");
+    assert_eq!(reply.status, 403, "{reply:?}");
+    assert!(reply.header("l5d-proxy-error").is_some(), "{reply:?}");
+    allow(&world, Who::Only(vec![world.client.identity.clone()]));
+    eventually("the new policy", Duration::from_secs(3), || world.http1("/name").status == 200);
+}
+
+#[test]
+fn a_policy_that_changes_holds_at_once_for_open_connections() {
+    let world = meshed();
+    assert_eq!(world.http2("/name").status, 200);
+    allow(&world, Who::Only(Vec::new()));
+    eventually("the refusal", Duration::from_secs(3), || world.http2("/name").status == 403);
+    allow(&world, Who::Everybody);
+    eventually("the permission", Duration::from_secs(3), || world.http2("/name").status == 200);
+}
+
+#[test]
+fn networks_are_told_apart() {
+    let world = meshed_with(|world| {
+        let rule = inbound::authorization_from("rule", Who::Everybody, &["10.7.1.0/24"]);
+        let server = inbound::server("web", inbound::detect(), vec![rule]);
+        world.plane.set_inbound("server", APP_PORT, Answer::Value(server));
+    });
+    assert_eq!(world.http1("/name").status, 200);
+    assert_eq!(world.outsider(Version::HTTP_11, "/name").unwrap().status, 403);
+}
+
+#[test]
+fn an_opaque_connection_that_is_refused_never_reaches_the_application() {
+    let world = meshed_with(|world| {
+        let rule = inbound::authorization("rule", Who::Meshed);
+        let server = inbound::server("web", inbound::opaque(), vec![rule]);
+        world.plane.set_inbound("server", APP_PORT, Answer::Value(server));
+        world.server.config.set("INBOUND_DEFAULT_POLICY", "deny");
+    });
+    eventually("the policy", Duration::from_secs(3), || {
+        world.plane.count("InboundServerPolicies/WatchPort", "server:8080") > 0
+    });
+    let before = world.app.connections();
+    let came = world.control.run(async move {
+        let mut stream = tcp::connect(server_from_outside()).await.unwrap();
+        // The end may come before or after the write.
+        let _ = stream.write_all(b"anything").await;
+        tcp::read_all(&mut stream).await.unwrap_or_default()
+    });
+    assert_eq!(came, b"");
+    assert_eq!(world.app.connections(), before);
+}
+
+#[test]
+fn routes_have_their_own_authorizations() {
+    let world = meshed_with(|world| {
+        let open = route("open", "/name", vec![inbound::authorization("anybody", Who::Everybody)]);
+        let closed = route("closed", "/inspect", Vec::new());
+        let kind = inbound::detect_with(vec![open, closed], None);
+        let rule = inbound::authorization("rule", Who::Meshed);
+        world.plane.set_inbound("server", APP_PORT, Answer::Value(inbound::server("web", kind, vec![rule])));
+    });
+    assert_eq!(world.outsider(Version::HTTP_11, "/name").unwrap().status, 200);
+    assert_eq!(world.outsider(Version::HTTP_11, "/inspect").unwrap().status, 403);
+    assert_eq!(world.http1("/inspect").status, 200);
+    let reply = world.http1("/elsewhere");
+    assert_eq!(reply.status, 404, "{reply:?}");
+}
+
+fn route(name: &str, path: &str, authorizations: Vec<linkerd2_proxy_api::inbound::Authz>) -> HttpRoute {
+    HttpRoute {
+        metadata: Some(resource("policy.linkerd.io", "HTTPRoute", name, 0)),
+        hosts: Vec::new(),
+        authorizations,
+        rules: vec![linkerd2_proxy_api::inbound::http_route::Rule {
+            matches: vec![outbound::prefix(path)],
+            filters: Vec::new(),
+        }],
+    }
+}
+
+#[test]
+fn a_rate_limit_says_too_many_requests() {
+    let world = meshed_with(|world| {
+        let limit = inbound::rate_limit(Some(5), None);
+        let kind = inbound::detect_with(Vec::new(), Some(limit));
+        let rule = inbound::authorization("rule", Who::Everybody);
+        world.plane.set_inbound("server", APP_PORT, Answer::Value(inbound::server("web", kind, vec![rule])));
+    });
+    let statuses: Vec<u16> = (0..40).map(|_| world.http1("/name").status.as_u16()).collect();
+    let limited = statuses.iter().filter(|status| **status == 429).count();
+    assert!(limited >= 20, "{statuses:?}");
+    assert!(statuses.contains(&200), "{statuses:?}");
+    let proxy = world.server.proxy().unwrap();
+    let metrics = proxy.metrics().unwrap();
+    assert!(
+        metrics.sum("inbound_http_local_ratelimit_total", &[("ratelimit_scope", "total")]) >= 20.0,
+        "{metrics}"
+    );
+}
+
+#[test]
+fn a_default_of_deny_holds_until_the_control_plane_says_otherwise() {
+    let world = meshed_with(|world| {
+        world.server.config.set("INBOUND_DEFAULT_POLICY", "deny");
+        world.plane.set_inbound("server", APP_PORT, Answer::Silence);
+    });
+    assert_eq!(world.http1("/name").status, 403);
+    allow(&world, Who::Everybody);
+    eventually("the permission", Duration::from_secs(3), || world.http1("/name").status == 200);
+}
