@@ -1,7 +1,7 @@
 //! Endpoints: their connections, and requests that wait for one.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
@@ -48,6 +48,9 @@ pub(super) struct Endpoint {
     pub(super) read: u64,
     pub(super) written: u64,
 }
+
+/// A connection that lasts less than this is not opened again without a pause.
+const SHORT_LIFE: Duration = Duration::from_secs(1);
 
 // === impl Endpoint ===
 
@@ -523,8 +526,14 @@ impl<H: Handler> Engine<H> {
     }
 
     /// A connection of an endpoint is gone.
-    pub(super) fn endpoint_lost(&mut self, endpoint: Key, key: Key, errno: i32, was_up: bool) {
+    pub(super) fn endpoint_lost(&mut self, endpoint: Key, key: Key, errno: i32, up_for: Option<Duration>) {
+        let now = self.core.now;
+        let was_up = up_for.is_some();
         if let Some(place) = self.core.endpoints.get_mut(endpoint) {
+            if up_for.is_some_and(|time| time < SHORT_LIFE) && place.spec.eager.is_some() {
+                // A peer that takes connections only to close them is not called again at once.
+                place.retry_at = Some(now + place.spec.backoff.min());
+            }
             place.connections = place.connections.saturating_sub(1);
             place.http2.retain(|known| *known != key);
             place.idle.retain(|(known, _)| *known != key);
