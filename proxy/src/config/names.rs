@@ -86,6 +86,8 @@ names! {
 
     /// Addresses to listen on, each with the fixed outbound destination of its connections: `LISTEN=HOST:PORT`.
     OUTBOUND_TARGETS = "OUTBOUND_TARGETS";
+    /// Whether endpoints on loopback are connected to, which is a loop where traffic is redirected.
+    OUTBOUND_ALLOW_LOOPBACK = "OUTBOUND_ALLOW_LOOPBACK";
     /// Addresses to listen on, each with the application's address: `LISTEN=ADDR:PORT`.
     INBOUND_TARGETS = "INBOUND_TARGETS";
     /// Networks whose connections begin with a PROXY protocol header.

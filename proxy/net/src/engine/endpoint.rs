@@ -456,6 +456,7 @@ impl<H: Handler> Engine<H> {
 
     /// Opens what an endpoint needs: for requests that wait, or ahead of them.
     pub(super) fn ensure(&mut self, endpoint: Key) {
+        let now = self.core.now;
         let Some(place) = self.core.endpoints.get(endpoint) else { return };
         let exchanges = &self.core.exchanges;
         let waits = |shared: bool| {
@@ -476,7 +477,8 @@ impl<H: Handler> Engine<H> {
             self.dial(endpoint, Purpose::Http1);
         }
         let Some(place) = self.core.endpoints.get_mut(endpoint) else { return };
-        if !http2 && !http1 && !ahead && !place.ready {
+        let may_dial = place.retry_at.is_none_or(|at| at <= now);
+        if !http2 && !http1 && !ahead && !place.ready && may_dial {
             // Nobody needs it now; whoever does next finds out.
             place.ready = true;
             self.endpoint_event(endpoint, EndpointEvent::Ready);
