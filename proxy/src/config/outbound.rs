@@ -45,6 +45,8 @@ pub struct Outbound {
     pub ingress: bool,
     /// Whether `l5d-proxy-error` and its like reach the application.
     pub informational_headers: bool,
+    /// Whether endpoints on loopback are connected to: only where nothing is redirected.
+    pub allow_loopback: bool,
     /// Whether metrics carry the name that the application asked for.
     pub hostname_labels: bool,
 }
@@ -90,6 +92,7 @@ impl Outbound {
             client: Http2Client::read(reader),
             ingress,
             informational_headers: !silent,
+            allow_loopback: flag(reader, names::OUTBOUND_ALLOW_LOOPBACK).unwrap_or(false),
             hostname_labels: flag(reader, injected::OUTBOUND_METRICS_HOSTNAME_LABELS).unwrap_or(false),
         }
     }
