@@ -354,9 +354,7 @@ impl Handler for Mesh {
         let step = match side {
             Side::Outbound(exchange) => self.outbound.failed(cx!(self, ctl), attempt, exchange, failure),
             Side::Gateway(both) => self.outbound.failed(cx!(self, ctl), attempt, &mut both.1, failure),
-            Side::Inbound(exchange) => {
-                self.inbound.failed(incoming!(self, ctl), attempt, exchange, failure)
-            }
+            Side::Inbound(exchange) => self.inbound.failed(incoming!(self, ctl), attempt, exchange, failure),
             Side::Unserved => ResponseStep::Pass,
         };
         if let ResponseStep::Reply(reply) = &step

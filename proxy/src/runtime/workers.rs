@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::discovery::{Deliver, Discovery};
 use crate::logging::output::Output;
 use crate::outbound::Loopback;
+use crate::trace::Tracer;
 use crate::worker::{Mesh, Message, Settings};
 
 /// Messages that a worker may have waiting.
@@ -71,6 +72,7 @@ impl Prepared {
         self,
         config: &Arc<Config>,
         output: &Output,
+        tracer: Option<&Tracer>,
         discovery: impl Fn(usize) -> Discovery,
     ) -> Result<(Workers, Ended), StartError> {
         let count = self.inboxes.len();
@@ -89,6 +91,7 @@ impl Prepared {
                 time_of_day,
                 access_log: config.log.access.map(|format| AccessLog::new(format, output.clone())),
                 loopback,
+                tracer: tracer.cloned(),
             };
             let discovery = discovery(index);
             let (end, end_seen) = oneshot::channel();
