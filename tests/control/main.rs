@@ -7,6 +7,7 @@
 mod identity;
 mod injector;
 mod kit;
+mod public_api;
 mod sp_validator;
 mod tap;
 mod webhook;

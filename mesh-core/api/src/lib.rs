@@ -1,8 +1,8 @@
 //! The gRPC interfaces between the parts of the mesh: the published ones and our own.
 //!
 //! The published ones (destination, policy, identity, tap) are those of [`linkerd2_proxy_api`]. Ours are in `proto/`:
-//! [`trust`] brings the trust anchors to proxies while they run, [`tap`] is what the aggregated tap API is asked. [`spiffe`]
-//! is published as well, but by no crate.
+//! [`trust`] brings the trust anchors to proxies while they run, [`tap`] is what the aggregated tap API is asked,
+//! [`public`] is what the command and the dashboard ask. [`spiffe`] is published as well, but by no crate.
 
 pub use linkerd2_proxy_api as published;
 
@@ -40,4 +40,16 @@ pub mod spiffe {
         reason = "generated; the .proto file has the words"
     )]
     tonic::include_proto!("_");
+}
+
+/// What the command and the dashboard ask.
+pub mod public {
+    #![allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::allow_attributes_without_reason,
+        reason = "generated; the .proto file has the words"
+    )]
+    tonic::include_proto!("linkerd.public.v1");
 }

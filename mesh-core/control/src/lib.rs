@@ -13,15 +13,18 @@ pub mod config;
 pub mod destination;
 pub mod files;
 pub mod grpc;
+pub mod heartbeat;
 pub mod identity;
 pub mod index;
 pub mod injector;
 pub mod policy;
+pub mod public_api;
 pub mod record;
 pub mod runtime;
 pub mod source;
 pub mod sp_validator;
 pub mod tap;
 pub mod webhook;
+pub mod workloads;
 
 pub use runtime::{RunError, Runtime};
