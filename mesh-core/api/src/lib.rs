@@ -1,7 +1,8 @@
 //! The gRPC interfaces between the parts of the mesh: the published ones and our own.
 //!
 //! The published ones (destination, policy, identity, tap) are those of [`linkerd2_proxy_api`]. Ours are in `proto/`:
-//! [`trust`] brings the trust anchors to proxies while they run, [`tap`] is what the aggregated tap API is asked. [`spiffe`]
+//! [`trust`] brings the trust anchors to proxies while they run, [`tap`] is what the aggregated tap API is asked,
+//! [`faults`] are the delays and resets of HTTPFaults. [`spiffe`]
 //! is published as well, but by no crate.
 
 pub use linkerd2_proxy_api as published;
@@ -16,6 +17,18 @@ pub mod trust {
         reason = "generated; the .proto file has the words"
     )]
     tonic::include_proto!("linkerd.mesh.v1");
+}
+
+/// Faults that somebody asked for: delays and resets.
+pub mod faults {
+    #![allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::allow_attributes_without_reason,
+        reason = "generated; the .proto file has the words"
+    )]
+    tonic::include_proto!("linkerd.fault.v1");
 }
 
 /// What the aggregated tap API is asked.
