@@ -2,6 +2,8 @@
 //!
 //! [`Mesh`] only tells the two sides apart: `outbound` and `inbound` do the work. What both need is in `Shared`.
 
+mod watch;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
@@ -18,16 +20,22 @@ use crate::access_log::AccessLog;
 use crate::config::Config;
 use crate::discovery::{Answer, Discovery, Target, Update};
 use crate::identity::Credentials;
-use crate::inbound::{self, App, Inbound, Routed};
+use crate::inbound::{self, Advanced, App, Inbound, Routed};
 use crate::metrics::{Metrics, Snapshot};
+use crate::model::NameAddr;
 use crate::outbound::{self, Loopback, Outbound};
 use crate::tap::{Tap, Taps};
+use crate::trace::Tracer;
+use watch::{Watched, Watching};
+
+pub(crate) use watch::{Place, Source, SourceTls};
 
 /// Decides about everything on one worker.
 pub struct Mesh {
     shared: Shared,
     outbound: Outbound,
     inbound: Inbound,
+    watching: Watching,
     is_started: bool,
 }
 
@@ -45,6 +53,8 @@ pub struct Settings {
     pub access_log: Option<AccessLog>,
     /// Whether endpoints on loopback are spoken to.
     pub loopback: Loopback,
+    /// What opens spans, where there is a collector.
+    pub tracer: Option<Tracer>,
 }
 
 /// What a listener is for.
@@ -81,7 +91,6 @@ pub(crate) struct Shared {
     pub(crate) listeners: Vec<Listener>,
     pub(crate) workers: usize,
     pub(crate) loopback: Loopback,
-    pub(crate) taps: Taps,
     time_of_day: fn() -> SystemTime,
 }
 
@@ -103,12 +112,20 @@ pub enum Conn {
     Outbound(Box<outbound::Conn>),
     /// Of somebody else, for the application.
     Inbound(Box<inbound::Conn>),
+    /// Octets of another cluster: they come in, and go on by a name.
+    Gateway(Box<(inbound::Conn, outbound::Conn)>),
     /// Of nobody: its listener has no purpose.
     Unserved,
 }
 
 /// What is remembered of a request.
-pub enum Exchange {
+pub struct Exchange {
+    side: Side,
+    watched: Watched,
+}
+
+/// Whose request it is.
+enum Side {
     /// Of the application.
     Outbound(Box<outbound::Exchange>),
     /// For the application.
@@ -161,10 +178,10 @@ impl Mesh {
             listeners: settings.listeners,
             workers: settings.workers.max(1),
             loopback: settings.loopback,
-            taps: Taps::new(tap_base),
             time_of_day: settings.time_of_day,
         };
-        Self { outbound: Outbound::new(&shared), inbound, shared, is_started: false }
+        let watching = Watching::new(Taps::new(tap_base), settings.tracer);
+        Self { outbound: Outbound::new(&shared), inbound, shared, watching, is_started: false }
     }
 
     /// Discovery or identity has news.
@@ -188,6 +205,33 @@ impl Mesh {
             }
             update => self.outbound.update(cx!(self, ctl), update),
         }
+    }
+
+    /// A request of somebody else, for the application or to be routed on.
+    fn incoming(
+        &mut self,
+        ctl: &mut Ctl<'_>,
+        request: &Request,
+        conn: &mut inbound::Conn,
+        head: &mut HeaderList,
+    ) -> (Side, RequestStep) {
+        match self.inbound.request(incoming!(self, ctl), request, conn, head) {
+            (exchange, Routed::Here(step)) => (Side::Inbound(Box::new(exchange)), step),
+            (exchange, Routed::On(name)) => {
+                let version = exchange.version();
+                let (onward, step) =
+                    self.outbound.request_by_name(cx!(self, ctl), request, version, name, head);
+                (Side::Gateway(Box::new((exchange, onward))), step)
+            }
+        }
+    }
+
+    /// Octets that came in go on by a name.
+    fn onward(&mut self, ctl: &mut Ctl<'_>, id: ConnId, conn: &mut Conn, name: NameAddr) -> Step {
+        let Conn::Inbound(incoming) = std::mem::replace(conn, Conn::Unserved) else { return UNSERVED };
+        let (onward, step) = self.outbound.octets_by_name(cx!(self, ctl), id, incoming.target(), name);
+        *conn = Conn::Gateway(Box::new((*incoming, onward)));
+        step
     }
 
     /// The state of this worker for people.
@@ -222,7 +266,12 @@ impl Handler for Mesh {
     fn advance(&mut self, ctl: &mut Ctl<'_>, id: ConnId, conn: &mut Conn, event: Progress<'_>) -> Step {
         match conn {
             Conn::Outbound(conn) => self.outbound.advance(cx!(self, ctl), conn, event),
-            Conn::Inbound(conn) => self.inbound.advance(incoming!(self, ctl), id, conn, &event),
+            Conn::Inbound(incoming) => match self.inbound.advance(incoming!(self, ctl), id, incoming, &event)
+            {
+                Advanced::Step(step) => step,
+                Advanced::On(name) => self.onward(ctl, id, conn, name),
+            },
+            Conn::Gateway(both) => self.outbound.advance(cx!(self, ctl), &mut both.1, event),
             Conn::Unserved => UNSERVED,
         }
     }
@@ -234,22 +283,27 @@ impl Handler for Mesh {
         conn: &mut Conn,
         head: &mut HeaderList,
     ) -> (Exchange, RequestStep) {
-        match conn {
+        let now = ctl.now();
+        let (side, mut watched, step) = match conn {
             Conn::Outbound(conn) => {
+                let random = || ctl.random();
+                let watched = self.watching.begin(now, request.version, random, || conn.source(), head);
                 let (exchange, step) = self.outbound.request(cx!(self, ctl), request, conn, head);
-                (Exchange::Outbound(Box::new(exchange)), step)
+                (Side::Outbound(Box::new(exchange)), watched, step)
             }
-            Conn::Inbound(conn) => match self.inbound.request(incoming!(self, ctl), request, conn, head) {
-                (exchange, Routed::Here(step)) => (Exchange::Inbound(Box::new(exchange)), step),
-                (exchange, Routed::On(name)) => {
-                    let version = exchange.version();
-                    let (onward, step) =
-                        self.outbound.request_by_name(cx!(self, ctl), request, version, name, head);
-                    (Exchange::Gateway(Box::new((exchange, onward))), step)
-                }
-            },
-            Conn::Unserved => (Exchange::Unserved, RequestStep::Reset(ErrorCode::REFUSED_STREAM)),
-        }
+            Conn::Inbound(conn) => {
+                let random = || ctl.random();
+                let watched = self.watching.begin(now, request.version, random, || conn.source(), head);
+                let (side, step) = self.incoming(ctl, request, conn, head);
+                (side, watched, step)
+            }
+            Conn::Gateway(_) | Conn::Unserved => {
+                let step = RequestStep::Reset(ErrorCode::REFUSED_STREAM);
+                return (Exchange { side: Side::Unserved, watched: Watched::default() }, step);
+            }
+        };
+        self.watching.decided(&mut watched, now, &step, head, || side.place(&self.outbound));
+        (Exchange { side, watched }, step)
     }
 
     fn resumed(
@@ -260,12 +314,15 @@ impl Handler for Mesh {
         head: &mut HeaderList,
         why: Woken,
     ) -> RequestStep {
-        match exchange {
-            Exchange::Outbound(exchange) => self.outbound.resumed(cx!(self, ctl), exchange, head, why),
-            Exchange::Gateway(both) => self.outbound.resumed(cx!(self, ctl), &mut both.1, head, why),
-            Exchange::Inbound(exchange) => self.inbound.resumed(exchange),
-            Exchange::Unserved => RequestStep::Reset(ErrorCode::REFUSED_STREAM),
-        }
+        let Exchange { side, watched } = exchange;
+        let step = match side {
+            Side::Outbound(exchange) => self.outbound.resumed(cx!(self, ctl), exchange, head, why),
+            Side::Gateway(both) => self.outbound.resumed(cx!(self, ctl), &mut both.1, head, why),
+            Side::Inbound(exchange) => self.inbound.resumed(exchange),
+            Side::Unserved => RequestStep::Reset(ErrorCode::REFUSED_STREAM),
+        };
+        self.watching.decided(watched, ctl.now(), &step, head, || side.place(&self.outbound));
+        step
     }
 
     fn response(
@@ -278,20 +335,30 @@ impl Handler for Mesh {
         end: End,
         trailers: Option<&HeaderList>,
     ) -> ResponseStep {
-        match exchange {
-            Exchange::Outbound(exchange) => {
+        let Exchange { side, watched } = exchange;
+        let step = match side {
+            Side::Outbound(exchange) => {
                 self.outbound.response(cx!(self, ctl), attempt, exchange, head, end, trailers)
             }
-            Exchange::Inbound(exchange) => self.inbound.response(attempt, exchange, head, end),
-            Exchange::Gateway(both) => {
+            Side::Inbound(exchange) => self.inbound.response(attempt, exchange, head, end),
+            Side::Gateway(both) => {
                 let (incoming, onward) = &mut **both;
                 match self.outbound.response(cx!(self, ctl), attempt, onward, head, end, trailers) {
                     ResponseStep::Pass => self.inbound.response(attempt, incoming, head, end),
-                    step => step,
+                    step => {
+                        incoming.replied(&step);
+                        step
+                    }
                 }
             }
-            Exchange::Unserved => ResponseStep::Pass,
+            Side::Unserved => ResponseStep::Pass,
+        };
+        match &step {
+            ResponseStep::Pass => self.watching.response(watched, ctl.now(), head, trailers),
+            ResponseStep::Reply(reply) => self.watching.reply(watched, ctl.now(), reply),
+            ResponseStep::Retry { .. } => {}
         }
+        step
     }
 
     fn failed(
@@ -302,38 +369,50 @@ impl Handler for Mesh {
         _endpoint: Option<&mut Endpoint>,
         failure: Failure,
     ) -> ResponseStep {
-        match exchange {
-            Exchange::Outbound(exchange) => self.outbound.failed(cx!(self, ctl), attempt, exchange, failure),
-            Exchange::Gateway(both) => self.outbound.failed(cx!(self, ctl), attempt, &mut both.1, failure),
-            Exchange::Inbound(exchange) => {
-                self.inbound.failed(incoming!(self, ctl), attempt, exchange, failure)
+        let Exchange { side, watched } = exchange;
+        let step = match side {
+            Side::Outbound(exchange) => self.outbound.failed(cx!(self, ctl), attempt, exchange, failure),
+            Side::Gateway(both) => {
+                let step = self.outbound.failed(cx!(self, ctl), attempt, &mut both.1, failure);
+                both.0.replied(&step);
+                step
             }
-            Exchange::Unserved => ResponseStep::Pass,
+            Side::Inbound(exchange) => self.inbound.failed(incoming!(self, ctl), attempt, exchange, failure),
+            Side::Unserved => ResponseStep::Pass,
+        };
+        if let ResponseStep::Reply(reply) = &step
+            && !attempt.answered
+        {
+            self.watching.reply(watched, ctl.now(), reply);
         }
+        step
     }
 
     fn data(&mut self, exchange: &mut Exchange, direction: Direction, octets: usize) {
         let metrics = &mut self.shared.metrics;
-        match exchange {
-            Exchange::Outbound(exchange) => outbound::data(metrics, exchange, direction, octets),
-            Exchange::Inbound(exchange) => self.inbound.data(metrics, exchange, direction, octets),
-            Exchange::Gateway(both) => {
+        match &mut exchange.side {
+            Side::Outbound(exchange) => outbound::data(metrics, exchange, direction, octets),
+            Side::Inbound(exchange) => self.inbound.data(metrics, exchange, direction, octets),
+            Side::Gateway(both) => {
                 outbound::data(metrics, &both.1, direction, octets);
                 self.inbound.data(metrics, &mut both.0, direction, octets);
             }
-            Exchange::Unserved => {}
+            Side::Unserved => {}
         }
     }
 
     fn trailers(&mut self, exchange: &mut Exchange, direction: Direction, trailers: &mut HeaderList) {
-        match exchange {
-            Exchange::Outbound(exchange) => outbound::trailers(exchange, direction, trailers),
-            Exchange::Inbound(exchange) => self.inbound.trailers(exchange, direction, trailers),
-            Exchange::Gateway(both) => {
+        if direction == Direction::Response {
+            exchange.watched.trailers(trailers);
+        }
+        match &mut exchange.side {
+            Side::Outbound(exchange) => outbound::trailers(exchange, direction, trailers),
+            Side::Inbound(exchange) => self.inbound.trailers(exchange, direction, trailers),
+            Side::Gateway(both) => {
                 outbound::trailers(&mut both.1, direction, trailers);
                 self.inbound.trailers(&mut both.0, direction, trailers);
             }
-            Exchange::Unserved => {}
+            Side::Unserved => {}
         }
     }
 
@@ -344,18 +423,18 @@ impl Handler for Mesh {
         _endpoint: Option<(EndpointId, &mut Endpoint)>,
         summary: &Summary,
     ) {
-        let now = ctl.now();
-        match exchange {
-            Exchange::Outbound(exchange) => self.outbound.finished(cx!(self, ctl), *exchange, summary),
-            Exchange::Inbound(exchange) => {
-                self.inbound.finished(&mut self.shared.metrics, *exchange, summary, now);
+        self.watching.finished(exchange.watched, summary);
+        match exchange.side {
+            Side::Outbound(exchange) => self.outbound.finished(cx!(self, ctl), *exchange, summary),
+            Side::Inbound(exchange) => {
+                self.inbound.finished(incoming!(self, ctl), *exchange, summary);
             }
-            Exchange::Gateway(both) => {
+            Side::Gateway(both) => {
                 let (incoming, onward) = *both;
                 self.outbound.finished(cx!(self, ctl), onward, summary);
-                self.inbound.finished(&mut self.shared.metrics, incoming, summary, now);
+                self.inbound.finished(incoming!(self, ctl), incoming, summary);
             }
-            Exchange::Unserved => {}
+            Side::Unserved => {}
         }
     }
 
@@ -363,6 +442,11 @@ impl Handler for Mesh {
         match conn {
             Conn::Outbound(conn) => self.outbound.closed(cx!(self, ctl), *conn, report),
             Conn::Inbound(conn) => self.inbound.closed(incoming!(self, ctl), *conn, report),
+            Conn::Gateway(both) => {
+                let (incoming, onward) = *both;
+                self.outbound.closed(cx!(self, ctl), onward, report);
+                self.inbound.closed(incoming!(self, ctl), incoming, report);
+            }
             Conn::Unserved => {}
         }
     }
@@ -370,7 +454,10 @@ impl Handler for Mesh {
     fn tunneled(&mut self, conn: &mut Conn, direction: Direction, octets: usize) {
         match conn {
             Conn::Outbound(conn) => outbound::tunneled(&mut self.shared.metrics, conn, direction, octets),
-            Conn::Inbound(conn) => self.inbound.tunneled(conn, direction, octets),
+            Conn::Inbound(conn) => inbound::tunneled(&mut self.shared.metrics, conn, direction, octets),
+            Conn::Gateway(both) => {
+                inbound::tunneled(&mut self.shared.metrics, &mut both.0, direction, octets)
+            }
             Conn::Unserved => {}
         }
     }
@@ -384,7 +471,7 @@ impl Handler for Mesh {
     ) {
         match endpoint {
             Endpoint::Outbound(at) => self.outbound.endpoint(cx!(self, ctl), *at, event),
-            Endpoint::Inbound(_) => {}
+            Endpoint::Inbound(_) => self.inbound.endpoint(&mut self.shared.metrics, event),
         }
     }
 
@@ -392,7 +479,7 @@ impl Handler for Mesh {
         match message {
             Message::Update(update) => self.update(ctl, update),
             Message::Drain(grace) => ctl.drain(grace),
-            Message::Tap(taps) => self.shared.taps.replace(taps),
+            Message::Tap(taps) => self.watching.taps.replace(taps),
             Message::Collect(reply) => {
                 let retain = self.shared.config.process.metrics_retain_idle;
                 // Whoever asked may have given up.
@@ -410,6 +497,19 @@ impl Handler for Mesh {
         }
         self.outbound.tick(cx!(self, ctl));
         self.inbound.tick(incoming!(self, ctl));
+    }
+}
+
+// === impl Side ===
+
+impl Side {
+    /// Where the request goes, as far as it is known.
+    fn place(&self, outbound: &Outbound) -> Option<Place> {
+        match self {
+            Self::Outbound(exchange) => outbound.place(exchange),
+            Self::Gateway(both) => outbound.place(&both.1),
+            Self::Inbound(_) | Self::Unserved => None,
+        }
     }
 }
 

@@ -8,6 +8,7 @@ mod destination;
 mod identity;
 mod injector;
 mod kit;
+mod public_api;
 mod sp_validator;
 mod tap;
 mod webhook;

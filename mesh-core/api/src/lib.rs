@@ -2,8 +2,8 @@
 //!
 //! The published ones (destination, policy, identity, tap) are those of [`linkerd2_proxy_api`]. Ours are in `proto/`:
 //! [`trust`] brings the trust anchors to proxies while they run, [`tap`] is what the aggregated tap API is asked,
-//! [`faults`] are the delays and resets of HTTPFaults. [`spiffe`]
-//! is published as well, but by no crate.
+//! [`faults`] are the delays and resets of HTTPFaults, [`public`] is what the command and the dashboard ask. [`spiffe`] is
+//! published as well, but by no crate.
 
 pub use linkerd2_proxy_api as published;
 
@@ -53,4 +53,16 @@ pub mod spiffe {
         reason = "generated; the .proto file has the words"
     )]
     tonic::include_proto!("_");
+}
+
+/// What the command and the dashboard ask.
+pub mod public {
+    #![allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::allow_attributes_without_reason,
+        reason = "generated; the .proto file has the words"
+    )]
+    tonic::include_proto!("linkerd.public.v1");
 }

@@ -10,6 +10,7 @@ use ipnet::IpNet;
 use mesh_core::duration::GoDuration;
 use mesh_core::identity::TrustDomain;
 use mesh_core::port::PortRanges;
+use mesh_core::quantity::Quantity;
 
 /// The control plane of the mesh: one component per process.
 #[derive(Clone, Debug, Parser)]
@@ -33,6 +34,10 @@ pub enum Component {
     SpValidator(SpValidatorArgs),
     /// Show users the requests of workloads as they happen
     Tap(TapArgs),
+    /// Answer the command and the dashboard
+    PublicApi(PublicApiArgs),
+    /// Compose a report about this install, and send it where that is configured
+    Heartbeat(HeartbeatArgs),
 }
 
 /// What all components share.
@@ -293,6 +298,58 @@ pub struct TapArgs {
     pub tls: TlsArgs,
 }
 
+/// Arguments of `public-api`.
+#[derive(Clone, Debug, Args)]
+pub struct PublicApiArgs {
+    /// What all components share.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Where questions are answered
+    #[arg(long, value_name = "ADDR", default_value = ":8085")]
+    pub grpc_addr: ListenAddr,
+    /// The DNS domain of the cluster
+    #[arg(long, value_name = "DOMAIN", default_value = "cluster.local")]
+    pub cluster_domain: String,
+    /// The suffix of every identity
+    #[arg(long, value_name = "DOMAIN", default_value = "cluster.local")]
+    pub identity_trust_domain: TrustDomain,
+    /// The destination API, for those who ask what it knows
+    #[arg(long, value_name = "HOST:PORT")]
+    pub destination_addr: Option<String>,
+    /// A Prometheus that scrapes the proxies
+    #[arg(long, value_name = "URL")]
+    pub prometheus_url: Option<String>,
+    /// Scrape the proxies and keep a short window; asked where there is no Prometheus
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, default_value_t = true)]
+    pub direct: bool,
+    /// Time between two scrapes of one proxy
+    #[arg(long, value_name = "DURATION", default_value = "10s")]
+    pub direct_scrape_interval: GoDuration,
+    /// How far back the window goes
+    #[arg(long, value_name = "DURATION", default_value = "1h0m0s")]
+    pub direct_window: GoDuration,
+    /// How much memory the window may take
+    #[arg(long, value_name = "QUANTITY", default_value = "64Mi")]
+    pub direct_memory_limit: Quantity,
+}
+
+/// Arguments of `heartbeat`.
+#[derive(Clone, Debug, Args)]
+pub struct HeartbeatArgs {
+    /// What all components share.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// A Prometheus that knows how much there is to do
+    #[arg(long, value_name = "URL")]
+    pub prometheus_url: Option<String>,
+    /// Where the report is sent; nowhere unless given
+    #[arg(long, value_name = "URL")]
+    pub url: Option<String>,
+    /// Print the report, and send nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
 /// Where a serving certificate is kept and who maintains it.
 #[derive(Clone, Debug, Args)]
 pub struct TlsArgs {
@@ -318,6 +375,8 @@ impl Component {
             Self::ProxyInjector(_) => "proxy-injector",
             Self::SpValidator(_) => "sp-validator",
             Self::Tap(_) => "tap",
+            Self::PublicApi(_) => "public-api",
+            Self::Heartbeat(_) => "heartbeat",
         }
     }
 
@@ -329,17 +388,16 @@ impl Component {
             Self::ProxyInjector(args) => &args.common,
             Self::SpValidator(args) => &args.common,
             Self::Tap(args) => &args.common,
+            Self::PublicApi(args) => &args.common,
+            Self::Heartbeat(args) => &args.common,
         }
     }
 
     /// Whether the component serves an admin port; one that runs once does not.
     pub fn is_server(&self) -> bool {
         match self {
-            Self::Destination(_)
-            | Self::Identity(_)
-            | Self::ProxyInjector(_)
-            | Self::SpValidator(_)
-            | Self::Tap(_) => true,
+            Self::Heartbeat(_) => false,
+            _ => true,
         }
     }
 }

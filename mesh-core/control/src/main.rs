@@ -4,7 +4,9 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use mesh_control::args::{Cli, Component};
-use mesh_control::{RunError, Runtime, destination, identity, injector, sp_validator, tap};
+use mesh_control::{
+    RunError, Runtime, destination, heartbeat, identity, injector, public_api, sp_validator, tap,
+};
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -36,6 +38,8 @@ async fn run(component: &Component) -> Result<(), RunError> {
         Component::ProxyInjector(args) => injector::run(args, &runtime).await?,
         Component::SpValidator(args) => sp_validator::run(args, &runtime).await?,
         Component::Tap(args) => tap::run(args, &runtime).await?,
+        Component::PublicApi(args) => public_api::run(args, &runtime).await?,
+        Component::Heartbeat(args) => heartbeat::run(args, &runtime).await?,
     }
     runtime.finish().await;
     Ok(())

@@ -20,6 +20,8 @@ use crate::model::EndpointsUpdate;
 const MAX_KEYS: usize = 20_000;
 /// News that streams may have waiting for the hub; then they wait.
 const MAX_NEWS: usize = 256;
+/// Inbound and outbound.
+const SIDES: usize = 2;
 /// Between attempts to tell a worker whose queue was full.
 const CATCH_UP: Duration = Duration::from_millis(20);
 
@@ -155,7 +157,8 @@ impl Hub {
             return;
         }
         let entry = self.open(key.clone());
-        if !entry.watchers.contains(&worker) {
+        // Both sides of a worker may watch a profile, and each forgets it in its own time.
+        if entry.watchers.iter().filter(|watcher| **watcher == worker).count() < SIDES {
             entry.watchers.push(worker);
         }
         if let Some(update) = entry.known.whole(&key) {
@@ -202,11 +205,15 @@ impl Hub {
     }
 
     fn forget(&mut self, worker: usize, key: &Key) {
-        if let Some(worker) = self.workers.get_mut(worker) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        if let Some(place) = entry.watchers.iter().position(|watcher| *watcher == worker) {
+            entry.watchers.swap_remove(place);
+        }
+        if !entry.watchers.contains(&worker)
+            && let Some(worker) = self.workers.get_mut(worker)
+        {
             worker.behind.remove(key);
         }
-        let Some(entry) = self.entries.get_mut(key) else { return };
-        entry.watchers.retain(|watcher| *watcher != worker);
         let is_pinned = matches!(key, Key::Inbound(port) if self.pinned.contains(*port));
         if entry.watchers.is_empty() && !is_pinned {
             self.entries.remove(key);
@@ -247,7 +254,10 @@ impl Hub {
         if !entry.known.keep(&update) {
             return;
         }
-        for worker in entry.watchers.clone() {
+        let mut watchers = entry.watchers.clone();
+        watchers.sort_unstable();
+        watchers.dedup();
+        for worker in watchers {
             self.tell(worker, key, update.clone());
         }
     }

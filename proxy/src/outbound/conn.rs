@@ -16,10 +16,11 @@ use super::select::NotNow;
 use crate::config::Http2Server;
 use crate::discovery::Target;
 use crate::metrics::{
-    CloseError, Errno, ErrorLabels, Id, Metrics, Transport, TransportLabels, TransportRoute,
+    CloseError, Errno, ErrorLabels, Id, Metrics, NoServerTls, Transport, TransportLabels, TransportRoute,
 };
+use crate::model::NameAddr;
 use crate::model::outbound::StreamFilter;
-use crate::worker::Cx;
+use crate::worker::{Cx, Source, SourceTls};
 
 /// A client that has been silent for so long may be waiting for the server to speak first.
 const SILENCE: Duration = Duration::from_millis(100);
@@ -29,6 +30,7 @@ const REFUSED_DETECT: Duration = Duration::from_secs(1);
 /// What is remembered of a connection.
 pub struct Conn {
     pub(super) id: ConnId,
+    client: std::net::SocketAddr,
     pub(super) original: std::net::SocketAddr,
     pub(super) target: Target,
     /// Where it is in the table of destinations, kept there by the second part; none before that is needed.
@@ -36,6 +38,8 @@ pub struct Conn {
     /// The newest plan that it has used.
     pub(super) plan: Option<Rc<Plan>>,
     stage: Stage,
+    /// Whether it is octets whatever they look like: a peer has said so.
+    is_octets: bool,
     /// When it began to wait for an endpoint.
     since: Option<Instant>,
     /// The server name of its TLS.
@@ -66,6 +70,20 @@ enum Stage {
     Tunnel,
 }
 
+// === impl Conn ===
+
+impl Conn {
+    /// Where its requests come from, for those who watch.
+    pub(crate) fn source(&self) -> Source {
+        Source {
+            direction: crate::metrics::Direction::Outbound,
+            client: self.client,
+            tls: SourceTls::None(NoServerTls::Loopback),
+            target: self.original,
+        }
+    }
+}
+
 // === impl Outbound ===
 
 impl Outbound {
@@ -86,11 +104,13 @@ impl Outbound {
         counts.open.0 += 1;
         let mut conn = Conn {
             id: accepted.id,
+            client: accepted.peer,
             original: accepted.original,
             target,
             destination: None,
             plan: None,
             stage: Stage::Waiting,
+            is_octets: false,
             since: None,
             sni: None,
             transport,
@@ -105,6 +125,34 @@ impl Outbound {
         } else {
             self.discover(cx, &mut conn)
         };
+        (conn, step)
+    }
+
+    /// Octets that came in from another cluster go on by a name. Their transport is counted where they came in.
+    pub(crate) fn octets_by_name(
+        &mut self,
+        cx: &mut Cx<'_, '_>,
+        id: ConnId,
+        original: std::net::SocketAddr,
+        name: NameAddr,
+    ) -> (Conn, Step) {
+        let mut conn = Conn {
+            id,
+            client: original,
+            original,
+            target: Target::Name(name),
+            destination: None,
+            plan: None,
+            stage: Stage::Waiting,
+            is_octets: true,
+            since: None,
+            sni: None,
+            transport: Id::default(),
+            route: None,
+            closed: CloseError::None,
+            counted: (0, 0),
+        };
+        let step = self.discover(cx, &mut conn);
         (conn, step)
     }
 
@@ -136,6 +184,9 @@ impl Outbound {
     fn start(&mut self, cx: &mut Cx<'_, '_>, conn: &mut Conn, plan: Rc<Plan>) -> Step {
         conn.plan = Some(Rc::clone(&plan));
         cx.shared.metrics.protocols[plan.protocol].connections += 1;
+        if conn.is_octets {
+            return self.not_http(cx, conn);
+        }
         match &plan.kind {
             Kind::Http(http) => match http.detect {
                 Detect::Http1 => self.serve(cx, conn, Detected::Http1),

@@ -22,7 +22,7 @@ use crate::metrics::{ErrorLabels, RouteError};
 use crate::model::outbound::{Retry, RetryOn, RuleTimeouts};
 use crate::model::route::{Failure, Filter, Found, Parts};
 use crate::model::{Endpoint, NameAddr};
-use crate::worker::Cx;
+use crate::worker::{Cx, Place};
 
 /// Octets of a body that are kept for retries of a profile's route.
 const PROFILE_RETRY_OCTETS: usize = 64 * 1024;
@@ -373,6 +373,24 @@ impl Outbound {
             is_refused: true,
         };
         reply
+    }
+
+    /// Where a request goes, for those who watch.
+    pub(crate) fn place(&self, exchange: &Exchange) -> Option<Place> {
+        let at = exchange.attempt?.at;
+        let endpoint = &self.backends.get(at.backend)?.members.get(at.member)?.endpoint;
+        let plan = exchange.plan.as_ref();
+        let stack = plan.and_then(|plan| plan.stack(exchange.version == HttpVersion::Http2));
+        let route = match (stack.map(|stack| &stack.router), exchange.found) {
+            (Some(Router::Profile(profile)), Some((found, _))) => profile.routes.get(found.route),
+            _ => None,
+        };
+        Some(Place {
+            addr: endpoint.addr,
+            peer: endpoint.tls.as_ref().map(|peer| peer.id.clone()),
+            labels: endpoint.labels.clone(),
+            route: route.map(|route| route.labels.clone()).unwrap_or_default(),
+        })
     }
 
     /// A request that waited is over.

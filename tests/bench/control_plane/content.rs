@@ -17,29 +17,37 @@ pub(crate) struct Size {
     pub(crate) large: usize,
     pub(crate) proxies: usize,
     pub(crate) destinations: usize,
-    words: Vec<String>,
 }
 
 impl Size {
-    /// From the words of the command line; the defaults are those of the goal.
-    pub(crate) fn read(words: &[String]) -> Self {
+    /// From the words of the command line; the defaults are those of the goal, or a hundredth of them.
+    pub(crate) fn read(words: &[String], full: bool) -> Self {
         let of = |name: &str, default: usize| {
             let at = words.iter().position(|word| word == name);
             let value = at.and_then(|at| words.get(at + 1));
             value.map_or(default, |value| value.parse().expect("a number after each option"))
         };
         Self {
-            services: of("--services", 10_000),
+            services: of("--services", if full { 10_000 } else { 100 }),
             endpoints: of("--endpoints", 10),
-            large: of("--large", 1_000),
-            proxies: of("--proxies", 2_000),
+            large: of("--large", if full { 1_000 } else { 100 }),
+            proxies: of("--proxies", if full { 2_000 } else { 20 }),
             destinations: of("--destinations", 20),
-            words: words.to_vec(),
         }
     }
 
-    pub(crate) fn words(&self) -> &[String] {
-        &self.words
+    /// The words that give this size again.
+    pub(crate) fn words(&self) -> Vec<String> {
+        [
+            ("--services", self.services),
+            ("--endpoints", self.endpoints),
+            ("--large", self.large),
+            ("--proxies", self.proxies),
+            ("--destinations", self.destinations),
+        ]
+        .into_iter()
+        .flat_map(|(name, number)| [name.to_owned(), number.to_string()])
+        .collect()
     }
 
     pub(crate) fn quick(&self) -> bool {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt};
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, PartialObjectMeta};
+use kube::api::Api;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event, watcher};
 use linkerd2_proxy_api::tap::tap_client::TapClient;
@@ -283,12 +283,11 @@ impl Settings {
         let ip: IpAddr = status.pod_ip.as_deref()?.parse().ok()?;
         let account = pod.spec.as_ref()?.service_account_name.clone().unwrap_or_else(|| "default".to_owned());
         let namespace = metadata.namespace.clone()?;
-        let partial = PartialObjectMeta { metadata: metadata.clone(), ..PartialObjectMeta::default() };
         Some(Proxy {
             name: metadata.name.clone()?,
             addr: SocketAddr::new(ip, self.control_port),
             identity: self.names.workload(&ServiceAccount { namespace, name: account }),
-            labels: super::peers::describe(&partial),
+            labels: super::peers::describe(metadata),
         })
     }
 }

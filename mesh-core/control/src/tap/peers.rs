@@ -8,10 +8,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, ListParams, PartialObjectMeta};
-use mesh_core::names::labels;
 use parking_lot::Mutex;
 use tokio::time::Instant;
+
+use crate::workloads::labels_of;
 
 /// How long an answer is believed.
 const TTL: Duration = Duration::from_secs(60);
@@ -49,7 +51,7 @@ impl Peers {
         };
         // Pods on their node's network share an address: it names none of them.
         let labels = match found.as_slice() {
-            [pod] => Arc::new(describe(pod)),
+            [pod] => Arc::new(describe(&pod.metadata)),
             _ => Arc::default(),
         };
         let mut known = self.known.lock();
@@ -63,29 +65,7 @@ impl Peers {
     }
 }
 
-/// The pod, its namespace and its workload: the keys are those of metrics.
-pub fn describe(pod: &PartialObjectMeta<Pod>) -> BTreeMap<String, String> {
-    let mut out = BTreeMap::new();
-    let own = pod.metadata.labels.iter().flatten();
-    for (label, value) in own {
-        let key = match label.as_str() {
-            labels::PROXY_DEPLOYMENT => "deployment",
-            labels::PROXY_REPLICA_SET => "replicaset",
-            labels::PROXY_STATEFUL_SET => "statefulset",
-            labels::PROXY_DAEMON_SET => "daemonset",
-            labels::PROXY_REPLICATION_CONTROLLER => "replicationcontroller",
-            labels::PROXY_JOB => "k8s_job",
-            labels::PROXY_CRON_JOB => "cronjob",
-            labels::CONTROL_PLANE_NS => "control_plane_ns",
-            _ => continue,
-        };
-        out.insert(key.to_owned(), value.clone());
-    }
-    if let Some(name) = &pod.metadata.name {
-        out.insert("pod".to_owned(), name.clone());
-    }
-    if let Some(namespace) = &pod.metadata.namespace {
-        out.insert("namespace".to_owned(), namespace.clone());
-    }
-    out
+/// The pod, its namespace and its workload.
+pub fn describe(metadata: &ObjectMeta) -> BTreeMap<String, String> {
+    labels_of(metadata).into_iter().map(|(key, value)| (key.to_owned(), value)).collect()
 }

@@ -32,6 +32,8 @@ pub(super) struct Endpoint {
     pub(super) http2: Vec<Key>,
     /// Connections with HTTP/1 that wait for a request, the one that served last at the end.
     pub(super) idle: VecDeque<(Key, Instant)>,
+    /// Streams that its last HTTP/2 connection allowed, for those that have not said so yet.
+    pub(super) streams: Option<u32>,
     /// How many connections are being opened.
     pub(super) opening_http1: u32,
     pub(super) opening_http2: u32,
@@ -60,6 +62,7 @@ impl Endpoint {
             ready,
             http2: Vec::new(),
             idle: VecDeque::new(),
+            streams: None,
             opening_http1: 0,
             opening_http2: 0,
             waiting: VecDeque::new(),
@@ -255,7 +258,10 @@ impl<H: Handler> Engine<H> {
             Purpose::Http2 => {
                 place.opening_http2 = place.opening_http2.saturating_sub(1);
                 conn.out.extend_from_slice(&place.spec.preface.http2);
-                let codec = Connection::client(place.spec.h2, &mut conn.out);
+                let mut codec = Connection::client(place.spec.h2, &mut conn.out);
+                if let Some(streams) = place.streams {
+                    codec.assume_streams(streams);
+                }
                 let keep_alive = place.spec.h2_keep_alive.map(|(interval, timeout, idle)| KeepAlive {
                     interval,
                     timeout,

@@ -469,7 +469,10 @@ impl<H: Handler> Engine<H> {
             exchange.up.at = 0;
         }
         if exchange.up.end == PipeEnd::Passed {
-            exchange.up.end = PipeEnd::Ended;
+            exchange.up.end = match exchange.replay.trailers.take() {
+                Some(trailers) => PipeEnd::Trailers(Box::new(trailers)),
+                None => PipeEnd::Ended,
+            };
         }
         let endpoint = exchange.endpoint.take();
         if let Some(endpoint) = endpoint {

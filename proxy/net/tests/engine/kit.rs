@@ -45,9 +45,7 @@ pub(crate) enum Mode {
     /// Look for TLS (terminated if there is a configuration, else passed through), then for HTTP.
     Detect,
     Http1,
-    Http2,
     Tunnel,
-    ServerFirst,
     TransportHeader,
     ProxyHeader,
     Refuse,
@@ -77,6 +75,7 @@ pub(crate) enum Note {
 }
 
 /// What a test may tell its engine.
+#[derive(Debug)]
 pub(crate) enum Order {
     Drain(Duration),
     RemoveEndpoint,
@@ -229,12 +228,7 @@ impl Handler for Scripted {
         let step = match self.script.mode {
             Mode::Detect => Step::SniffTls { timeout: PATIENCE, silence: Some(Duration::from_millis(300)) },
             Mode::Http1 => self.serve(false),
-            Mode::Http2 => self.serve(true),
             Mode::Tunnel => self.tunnel(),
-            Mode::ServerFirst => match self.endpoint {
-                Some(endpoint) => Step::TunnelServerFirst { endpoint, idle: self.script.idle },
-                None => Step::Close { reason: "no target", reset: true },
-            },
             Mode::TransportHeader => Step::ReadTransportHeader { timeout: PATIENCE },
             Mode::ProxyHeader => Step::ReadProxyHeader { timeout: PATIENCE },
             Mode::Refuse => Step::Close { reason: "refused", reset: true },

@@ -1,0 +1,508 @@
+//! A short window of numbers in memory: what was scraped directly, rolled up as it comes in.
+//!
+//! Of a proxy's series only the labels in [`KEPT`] stay, so addresses, status codes and endpoints fall together: what is
+//! left is per pod, route and edge. Counters are kept as what they grew by between two scrapes. Everything counts against one limit in
+//! bytes; when it is reached the oldest numbers go first, and what does not fit even then is counted.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::mem::size_of;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::exposition;
+use super::query::{Answer, Group, Metric, Query, histogram_quantile};
+
+/// Labels of proxies that stay, beside those of the pod.
+pub const KEPT: &[&str] = &[
+    "direction",
+    "peer",
+    "classification",
+    "tls",
+    "no_tls_reason",
+    "client_id",
+    "server_id",
+    "authority",
+    "dst",
+    "rt_route",
+    "dst_namespace",
+    "dst_service",
+    "dst_pod",
+    "dst_deployment",
+    "dst_daemonset",
+    "dst_statefulset",
+    "dst_replicaset",
+    "dst_replicationcontroller",
+    "dst_k8s_job",
+    "dst_cronjob",
+];
+/// Upper bounds of latencies in milliseconds: those of the proxy.
+const BOUNDS: [f64; BUCKETS] = [
+    1.0,
+    2.0,
+    3.0,
+    4.0,
+    5.0,
+    10.0,
+    20.0,
+    30.0,
+    40.0,
+    50.0,
+    100.0,
+    200.0,
+    300.0,
+    400.0,
+    500.0,
+    1_000.0,
+    2_000.0,
+    3_000.0,
+    4_000.0,
+    5_000.0,
+    10_000.0,
+    20_000.0,
+    30_000.0,
+    40_000.0,
+    50_000.0,
+    f64::INFINITY,
+];
+/// How many of [`BOUNDS`] there are.
+const BUCKETS: usize = 26;
+/// Bytes that a series takes beside its numbers and labels: the map's slot and the queue's.
+const SERIES_OVERHEAD: usize = 96;
+
+/// Labels of one series, sorted by name.
+type Labels = Arc<[(&'static str, Arc<str>)]>;
+
+/// What a series is told apart by before its labels are shared.
+type RawKey = (Metric, Vec<(&'static str, String)>);
+
+/// Cumulative counts of one histogram.
+type Counts = [f64; BUCKETS];
+
+/// The window.
+pub struct Store {
+    window: Duration,
+    limit: usize,
+    bytes: usize,
+    started: Instant,
+    series: HashMap<(Metric, Labels), Series>,
+    texts: HashMap<Arc<str>, ()>,
+    /// Series that did not fit.
+    pub refused: u64,
+}
+
+struct Series {
+    /// What the pod said last: to tell growth by.
+    last: Last,
+    grown: VecDeque<(Instant, Growth)>,
+    seen: Instant,
+}
+
+enum Last {
+    Number(f64),
+    Histogram(Box<Counts>),
+}
+
+enum Growth {
+    Number(f64),
+    Histogram(Box<[u32; BUCKETS]>),
+}
+
+/// The sums of one scrape, before they are held against those of the scrape before.
+#[derive(Default)]
+pub struct Scrape {
+    numbers: HashMap<RawKey, f64>,
+    histograms: HashMap<RawKey, Counts>,
+}
+
+// === impl Scrape ===
+
+impl Scrape {
+    /// Reads a text and adds what falls together. `own` are the labels of the pod.
+    pub fn read(text: &str, own: &[(&'static str, String)]) -> Self {
+        let mut scrape = Self::default();
+        for line in text.lines() {
+            let Some(metric) = Metric::of(exposition::name(line)) else { continue };
+            let Some(sample) = exposition::sample(line) else { continue };
+            let mut labels: Vec<(&'static str, String)> = own.to_vec();
+            let mut bound = None;
+            for (key, value) in &sample.labels {
+                if *key == "le" {
+                    bound = Some(value.as_ref());
+                } else if let Some(kept) = KEPT.iter().find(|kept| *kept == key) {
+                    labels.push((kept, value.clone().into_owned()));
+                }
+            }
+            labels.sort_unstable();
+            match (metric, bound) {
+                (Metric::Latency | Metric::RouteLatency, Some(bound)) => {
+                    let bound = if bound == "+Inf" { Some(f64::INFINITY) } else { bound.parse().ok() };
+                    let index = bound.and_then(|bound| BOUNDS.iter().position(|it| *it == bound));
+                    if let Some(index) = index {
+                        let counts = scrape.histograms.entry((metric, labels)).or_insert([0.0; BUCKETS]);
+                        counts[index] += sample.value;
+                    }
+                }
+                (Metric::Latency | Metric::RouteLatency, None) => {}
+                _ => *scrape.numbers.entry((metric, labels)).or_default() += sample.value,
+            }
+        }
+        scrape
+    }
+}
+
+// === impl Store ===
+
+impl Store {
+    /// An empty one that looks back `window` and takes up to `limit` bytes.
+    pub fn new(window: Duration, limit: usize, now: Instant) -> Self {
+        Self {
+            window,
+            limit,
+            bytes: 0,
+            started: now,
+            series: HashMap::new(),
+            texts: HashMap::new(),
+            refused: 0,
+        }
+    }
+
+    /// About how many bytes it takes.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many series it has.
+    pub fn len(&self) -> usize {
+        self.series.len()
+    }
+
+    /// Whether it has none.
+    pub fn is_empty(&self) -> bool {
+        self.series.is_empty()
+    }
+
+    /// How far back it can look.
+    pub fn covers(&self, window: Duration, now: Instant) -> Duration {
+        window.min(self.window).min(now.duration_since(self.started))
+    }
+
+    /// Takes in what a pod said.
+    pub fn add(&mut self, scrape: Scrape, now: Instant) {
+        for ((metric, labels), value) in scrape.numbers {
+            self.number(metric, labels, value, now);
+        }
+        for ((metric, labels), counts) in scrape.histograms {
+            self.histogram(metric, labels, &counts, now);
+        }
+        if self.bytes > self.limit {
+            self.make_room(0, now);
+        }
+    }
+
+    /// Lets go of what is too old.
+    pub fn expire(&mut self, now: Instant) {
+        let Some(oldest) = now.checked_sub(self.window) else { return };
+        self.drop_before(oldest);
+        let mut freed = 0;
+        self.series.retain(|(_, labels), series| {
+            let keep = series.seen >= oldest || !series.grown.is_empty();
+            if !keep {
+                freed += cost(labels, &series.last);
+            }
+            keep
+        });
+        self.bytes = self.bytes.saturating_sub(freed);
+        self.texts.retain(|text, ()| Arc::strong_count(text) > 1);
+    }
+
+    fn number(&mut self, metric: Metric, labels: Vec<(&'static str, String)>, value: f64, now: Instant) {
+        let Some(series) = self.series(metric, labels, || Last::Number(value), now) else { return };
+        let Last::Number(last) = &mut series.last else { return };
+        let grown = growth(*last, value);
+        *last = value;
+        series.seen = now;
+        if metric != Metric::OpenConnections && grown > 0.0 {
+            series.grown.push_back((now, Growth::Number(grown)));
+            self.bytes += size_of::<(Instant, Growth)>();
+        }
+    }
+
+    fn histogram(
+        &mut self,
+        metric: Metric,
+        labels: Vec<(&'static str, String)>,
+        counts: &Counts,
+        now: Instant,
+    ) {
+        let Some(series) = self.series(metric, labels, || Last::Histogram(Box::new(*counts)), now) else {
+            return;
+        };
+        let Last::Histogram(last) = &mut series.last else { return };
+        let mut grown = Box::new([0_u32; BUCKETS]);
+        for ((slot, last), count) in grown.iter_mut().zip(last.iter()).zip(counts) {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "counts between scrapes"
+            )]
+            let value = growth(*last, *count) as u32;
+            *slot = value;
+        }
+        **last = *counts;
+        series.seen = now;
+        if grown[BUCKETS - 1] > 0 {
+            series.grown.push_back((now, Growth::Histogram(grown)));
+            self.bytes += size_of::<(Instant, Growth)>() + size_of::<[u32; BUCKETS]>();
+        }
+    }
+
+    /// The series of these labels; made where there is room for it.
+    fn series(
+        &mut self,
+        metric: Metric,
+        labels: Vec<(&'static str, String)>,
+        last: impl FnOnce() -> Last,
+        now: Instant,
+    ) -> Option<&mut Series> {
+        let labels: Labels = labels.into_iter().map(|(key, value)| (key, self.text(value))).collect();
+        let key = (metric, labels);
+        if !self.series.contains_key(&key) {
+            let last = last();
+            let cost = cost(&key.1, &last);
+            if self.bytes + cost > self.limit {
+                self.make_room(cost, now);
+            }
+            if self.bytes + cost > self.limit {
+                self.refused += 1;
+                return None;
+            }
+            self.bytes += cost;
+            let series = Series { last, grown: VecDeque::new(), seen: now };
+            self.series.insert(key.clone(), series);
+        }
+        self.series.get_mut(&key)
+    }
+
+    /// Gives up the older half of the window.
+    fn make_room(&mut self, needed: usize, now: Instant) {
+        let mut keep = self.window / 2;
+        while self.bytes + needed > self.limit && keep > Duration::from_secs(1) {
+            if let Some(oldest) = now.checked_sub(keep) {
+                self.drop_before(oldest);
+            }
+            keep /= 2;
+        }
+    }
+
+    fn drop_before(&mut self, oldest: Instant) {
+        let mut freed = 0;
+        for series in self.series.values_mut() {
+            while series.grown.front().is_some_and(|(at, _)| *at < oldest) {
+                let gone = series.grown.pop_front();
+                let inner = matches!(gone, Some((_, Growth::Histogram(_))));
+                freed += size_of::<(Instant, Growth)>() + usize::from(inner) * size_of::<[u32; BUCKETS]>();
+            }
+        }
+        self.bytes = self.bytes.saturating_sub(freed);
+    }
+
+    /// One copy of each text.
+    fn text(&mut self, text: String) -> Arc<str> {
+        if let Some((known, ())) = self.texts.get_key_value(text.as_str()) {
+            return Arc::clone(known);
+        }
+        let text: Arc<str> = text.into();
+        self.texts.insert(Arc::clone(&text), ());
+        text
+    }
+
+    fn matching<'a>(&'a self, query: &'a Query) -> impl Iterator<Item = (Group, &'a Series)> {
+        self.series.iter().filter_map(|((metric, labels), series)| {
+            if *metric != query.metric {
+                return None;
+            }
+            let value = |key: &str| {
+                labels.iter().find(|(name, _)| *name == key).map_or("", |(_, value)| value.as_ref())
+            };
+            if !query.labels.iter().all(|(key, is)| is.holds(value(key))) {
+                return None;
+            }
+            Some((query.by.iter().map(|key| (*key, value(key).to_owned())).collect(), series))
+        })
+    }
+
+    /// By how much counters grew, summed.
+    pub fn increase(&self, query: &Query, now: Instant) -> Answer {
+        let oldest = now.checked_sub(query.window);
+        let mut sums: BTreeMap<Group, f64> = BTreeMap::new();
+        for (group, series) in self.matching(query) {
+            let recent = series.grown.iter().filter(|(at, _)| oldest.is_none_or(|oldest| *at > oldest));
+            let grown: f64 = recent
+                .map(|(_, growth)| match growth {
+                    Growth::Number(value) => *value,
+                    Growth::Histogram(_) => 0.0,
+                })
+                .sum();
+            *sums.entry(group).or_default() += grown;
+        }
+        sums.into_iter().collect()
+    }
+
+    /// What gauges say now; of pods that still say anything.
+    pub fn level(&self, query: &Query, fresh: Duration, now: Instant) -> Answer {
+        self.fold(query, fresh, now, |series| match &series.last {
+            Last::Number(value) => *value,
+            Last::Histogram(_) => 0.0,
+        })
+    }
+
+    /// How many series there are now.
+    pub fn count(&self, query: &Query, fresh: Duration, now: Instant) -> Answer {
+        self.fold(query, fresh, now, |_| 1.0)
+    }
+
+    fn fold(&self, query: &Query, fresh: Duration, now: Instant, value: impl Fn(&Series) -> f64) -> Answer {
+        let mut sums: BTreeMap<Group, f64> = BTreeMap::new();
+        for (group, series) in self.matching(query) {
+            if now.duration_since(series.seen) <= fresh {
+                *sums.entry(group).or_default() += value(series);
+            }
+        }
+        sums.into_iter().collect()
+    }
+
+    /// A quantile of what grew between each pod's last two scrapes.
+    pub fn quantile(&self, query: &Query, quantile: f64, now: Instant) -> Answer {
+        let oldest = now.checked_sub(query.window);
+        let mut sums: BTreeMap<Group, Counts> = BTreeMap::new();
+        for (group, series) in self.matching(query) {
+            let Some((at, Growth::Histogram(grown))) = series.grown.back() else { continue };
+            // A pod that said nothing new in its last scrape adds nothing.
+            if *at != series.seen || oldest.is_some_and(|oldest| *at <= oldest) {
+                continue;
+            }
+            let sum = sums.entry(group).or_insert([0.0; BUCKETS]);
+            sum.iter_mut().zip(grown.iter()).for_each(|(sum, grown)| *sum += f64::from(*grown));
+        }
+        let quantiles = sums
+            .into_iter()
+            .filter_map(|(group, counts)| Some((group, histogram_quantile(&BOUNDS, &counts, quantile)?)));
+        quantiles.collect()
+    }
+}
+
+/// By how much a counter grew. One that fell has started anew, or parts of it have gone for being idle: what is less
+/// than half of before is a new start, all else is nothing.
+fn growth(last: f64, value: f64) -> f64 {
+    if value >= last {
+        value - last
+    } else if value < last / 2.0 {
+        value
+    } else {
+        0.0
+    }
+}
+
+fn cost(labels: &Labels, last: &Last) -> usize {
+    let histogram = matches!(last, Last::Histogram(_));
+    SERIES_OVERHEAD
+        + size_of::<Series>()
+        + usize::from(histogram) * size_of::<Counts>()
+        + labels.iter().map(|(_, value)| size_of::<(&str, Arc<str>)>() + value.len() / 4).sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::super::query::Is;
+    use super::*;
+
+    fn own(pod: &str) -> Vec<(&'static str, String)> {
+        vec![("deployment", "web".into()), ("namespace", "ns".into()), ("pod", pod.into())]
+    }
+
+    fn query(metric: Metric, by: &[&'static str]) -> Query {
+        Query {
+            metric,
+            labels: vec![("direction", Is::Equal("inbound".into())), ("deployment", Is::Present)],
+            by: by.to_vec(),
+            window: Duration::from_secs(60),
+        }
+    }
+
+    fn text(success: u32, failure: u32) -> String {
+        let mut out = String::new();
+        for (class, status, count) in
+            [("success", "200", success), ("success", "204", success), ("failure", "500", failure)]
+        {
+            let labels = format!("direction=\"inbound\",status_code=\"{status}\",classification=\"{class}\"");
+            writeln!(out, "response_total{{{labels}}} {count}").unwrap();
+        }
+        for (bound, count) in [("1", 0), ("10", success), ("+Inf", success)] {
+            writeln!(out, "response_latency_ms_bucket{{direction=\"inbound\",le=\"{bound}\"}} {count}")
+                .unwrap();
+        }
+        out + "tcp_open_connections{direction=\"inbound\",peer=\"src\"} 3\nirrelevant 1\n"
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn growth_is_summed_over_pods_and_series() {
+        let mut store = Store::new(Duration::from_secs(600), 1 << 20, Instant::now());
+        for round in 0..7 {
+            for pod in ["a", "b"] {
+                store.add(Scrape::read(&text(100 + round * 10, round), &own(pod)), Instant::now());
+            }
+            tokio::time::advance(Duration::from_secs(10)).await;
+        }
+        let now = Instant::now();
+        let answer = store.increase(&query(Metric::Responses, &["deployment", "classification"]), now);
+        let get = |class: &str| {
+            answer.iter().find(|(group, _)| group["classification"] == class).map(|(_, value)| *value)
+        };
+        // Five of the six steps lie within the last minute; two status codes fall together.
+        assert_eq!(get("success"), Some(2.0 * 2.0 * 50.0));
+        assert_eq!(get("failure"), Some(2.0 * 5.0));
+        let open =
+            store.level(&query(Metric::OpenConnections, &["deployment"]), Duration::from_secs(60), now);
+        assert_eq!(open[0].1, 6.0);
+        let median = store.quantile(&query(Metric::Latency, &["pod"]), 0.5, now);
+        assert_eq!(median.len(), 2);
+        assert_eq!(median[0].1, 7.5, "half way between 5 and 10, all are below 10");
+        assert_eq!(store.count(&query(Metric::Responses, &["pod"]), Duration::from_secs(60), now)[0].1, 2.0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_restart_counts_anew_and_old_numbers_go() {
+        let mut store = Store::new(Duration::from_secs(60), 1 << 20, Instant::now());
+        for value in [1_000, 1_100, 5, 25] {
+            store.add(Scrape::read(&text(value, 0), &own("a")), Instant::now());
+            tokio::time::advance(Duration::from_secs(10)).await;
+        }
+        let success = |store: &Store| {
+            let answer = store.increase(&query(Metric::Responses, &["classification"]), Instant::now());
+            answer.iter().find(|(group, _)| group["classification"] == "success").map_or(0.0, |it| it.1)
+        };
+        assert_eq!(success(&store), 2.0 * (100.0 + 5.0 + 20.0));
+        tokio::time::advance(Duration::from_secs(120)).await;
+        store.expire(Instant::now());
+        assert_eq!((success(&store), store.len(), store.bytes()), (0.0, 0, 0));
+        assert!(store.texts.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_limit_holds_whatever_comes() {
+        let mut store = Store::new(Duration::from_secs(600), 64 * 1024, Instant::now());
+        for round in 0..50 {
+            for pod in 0..100 {
+                store.add(Scrape::read(&text(round * 10, round), &own(&pod.to_string())), Instant::now());
+                assert!(store.bytes() <= 64 * 1024 + 1_024, "{}", store.bytes());
+            }
+            tokio::time::advance(Duration::from_secs(10)).await;
+            store.expire(Instant::now());
+        }
+        assert!(store.refused > 0);
+    }
+}
