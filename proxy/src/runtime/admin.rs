@@ -1,7 +1,6 @@
 //! What the admin server asks of this process.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -32,8 +31,6 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The process as the admin server sees it.
 pub(super) struct Proxy {
     pub(super) identity: watch::Receiver<State>,
-    /// Whether the workers listen.
-    pub(super) listens: AtomicBool,
     pub(super) workers: Workers,
     pub(super) sources: Sources,
     pub(super) inspector: Inspector,
@@ -92,7 +89,7 @@ impl Policy {
 
 impl Process for Proxy {
     fn ready(&self) -> bool {
-        self.listens.load(Ordering::Relaxed) && self.identity.borrow().credentials.is_some()
+        self.identity.borrow().credentials.is_some()
     }
 
     fn snapshots(&self) -> BoxFuture<'static, Vec<Snapshot>> {

@@ -2,7 +2,6 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -17,6 +16,8 @@ use super::{Cpus, Failure, Started, time_of_day};
 use crate::admin::accept::{Acceptor, bind};
 use crate::admin::{Admin, visible_environment};
 use crate::config::{self, Config, Environment, Listen};
+use crate::discovery::client::{Client, ClientConfig};
+use crate::discovery::connect::ClientAuth;
 use crate::discovery::{Clients, Hub, Key};
 use crate::dns::Resolver;
 use crate::identity::{self, Alpn, Identity};
@@ -25,6 +26,7 @@ use crate::logging::Levels;
 use crate::logging::output::Output;
 use crate::metrics::ControlMetrics;
 use crate::tap;
+use crate::trace::{self, Exporter, Tracer};
 
 /// Connections to the proxy's own servers at a time.
 const MAX_ADMIN_CONNECTIONS: usize = 256;
@@ -56,14 +58,20 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<(), Failure> {
 
     let count = config.process.workers(Cpus::of_process());
     let prepared = Prepared::new(count);
-    let policy = Policy::new(inbound::Settings::new(&config).default_policy(admin_port(&config)));
+    let policy = Policy::new(inbound::Settings::new(&config, count).default_policy(admin_port(&config)));
     let mut delivers = prepared.delivers();
     delivers.push(policy.deliver());
     let hub = Hub::new(&config, clients, delivers);
     hub.discovery(count).watch(Key::Inbound(admin_port(&config)));
     let inspector = hub.inspector();
-    let (workers, ended) =
-        prepared.start(&config, &output, |worker| hub.discovery(worker)).map_err(|error| system(&error))?;
+    let metrics = ControlMetrics::default();
+    let tracer = match &config.trace {
+        Some(trace) => Some(export_spans(trace, &config, &identity, &mut resolvers, started, &metrics)?),
+        None => None,
+    };
+    let (workers, ended) = prepared
+        .start(&config, &output, tracer.as_ref(), |worker| hub.discovery(worker))
+        .map_err(|error| system(&error))?;
     tokio::spawn(hub.run());
     tokio::spawn(publish::identity(identity.state.clone(), workers.clone()));
     let taps = match &config.tap {
@@ -74,10 +82,9 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<(), Failure> {
     let trigger = Trigger::default();
     let proxy = Proxy {
         identity: identity.state.clone(),
-        listens: AtomicBool::new(true),
         workers: workers.clone(),
         sources: Sources {
-            metrics: ControlMetrics::default(),
+            metrics,
             started,
             clock: time_of_day,
             identity: identity.metrics.clone(),
@@ -90,12 +97,8 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<(), Failure> {
         policy,
         trigger: config.process.shutdown_endpoint.then(|| trigger.clone()),
     };
-    let admin = Admin::new(
-        Arc::new(proxy),
-        Some(levels),
-        visible_environment(environment),
-        serde_json::Value::String(format!("{:?}", config.process)),
-    );
+    let admin =
+        Admin::new(Arc::new(proxy), Some(levels), visible_environment(environment), describe(&config));
     tokio::spawn(admin.serve(admin_listener, acceptor(&config, &identity), config.admin.server));
     tracing::info!(
         id = %config.identity.id,
@@ -113,6 +116,29 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<(), Failure> {
     tracing::info!(cause, ?grace, "shutting down");
     shutdown::drain(&workers, ended, grace, &mut signals).await;
     Ok(())
+}
+
+/// What is in force, part by part, for people to read.
+fn describe(config: &Config) -> serde_json::Value {
+    let text = |part: &dyn std::fmt::Debug| format!("{part:?}");
+    serde_json::json!({
+        "process": text(&config.process),
+        "log": text(&config.log),
+        "admin": text(&config.admin),
+        "tap": text(&config.tap),
+        "inbound": text(&config.inbound),
+        "outbound": text(&config.outbound),
+        "identity": {
+            "id": config.identity.id.as_str(),
+            "server_name": config.identity.server_name,
+            "source": text(&config.identity.source),
+        },
+        "destination": text(&config.destination),
+        "policy": text(&config.policy),
+        "control": text(&config.control),
+        "cluster_networks": text(&config.cluster_networks),
+        "trace": text(&config.trace.as_ref().map(|trace| &trace.collector)),
+    })
 }
 
 /// One resolver for each client, so that its questions are counted apart.
@@ -133,6 +159,24 @@ impl Resolvers {
         self.made.push((client, resolver.clone()));
         resolver
     }
+}
+
+/// The export of spans, if there is a collector: what workers open them with.
+fn export_spans(
+    trace: &config::Trace,
+    all: &Config,
+    identity: &Identity,
+    resolvers: &mut Resolvers,
+    started: Started,
+    metrics: &ControlMetrics,
+) -> Result<Tracer, Failure> {
+    let client = ClientConfig::new(&trace.collector, &all.control, &identity.state, ClientAuth::Required)
+        .map_err(|error| Failure::Config(error.to_string()))?;
+    let client = Client::spawn(client, resolvers.named("opentelemetry"));
+    let exporter = Exporter::new(trace::resource(trace, started.wall), time_of_day);
+    let tracer = exporter.tracer();
+    tokio::spawn(exporter.run(client, metrics.clone()));
+    Ok(tracer)
 }
 
 /// The tap server, if somebody may tap: the list of those who watch.

@@ -14,7 +14,7 @@ use crate::access_log::AccessLog;
 use crate::config::Config;
 use crate::discovery::{Deliver, Discovery};
 use crate::logging::output::Output;
-use crate::outbound::Loopback;
+use crate::trace::Tracer;
 use crate::worker::{Mesh, Message, Settings};
 
 /// Messages that a worker may have waiting.
@@ -71,14 +71,11 @@ impl Prepared {
         self,
         config: &Arc<Config>,
         output: &Output,
+        tracer: Option<&Tracer>,
         discovery: impl Fn(usize) -> Discovery,
     ) -> Result<(Workers, Ended), StartError> {
         let count = self.inboxes.len();
         let plans = listeners::plans(config);
-        let loopback = match config.outbound.targets.is_empty() && config.inbound.targets.is_empty() {
-            true => Loopback::Refused,
-            false => Loopback::Allowed,
-        };
         let sockets: Vec<_> = (0..count).map(|_| listeners::open(&plans, count)).collect::<Result<_, _>>()?;
         let ended = Ended::new();
         for (index, (inbox, sockets)) in self.inboxes.into_iter().zip(sockets).enumerate() {
@@ -88,7 +85,7 @@ impl Prepared {
                 workers: count,
                 time_of_day,
                 access_log: config.log.access.map(|format| AccessLog::new(format, output.clone())),
-                loopback,
+                tracer: tracer.cloned(),
             };
             let discovery = discovery(index);
             let (end, end_seen) = oneshot::channel();
