@@ -10,7 +10,7 @@ mod apps;
 mod conn;
 mod headers;
 mod http;
-mod judge;
+pub(crate) mod judge;
 mod ports;
 mod profiles;
 mod refusal;

@@ -23,7 +23,7 @@ use crate::identity::Credentials;
 use crate::inbound::{self, Advanced, App, Inbound, Routed};
 use crate::metrics::{Metrics, Snapshot};
 use crate::model::NameAddr;
-use crate::outbound::{self, Loopback, Outbound};
+use crate::outbound::{self, Outbound};
 use crate::tap::{Tap, Taps};
 use crate::trace::Tracer;
 use watch::{Watched, Watching};
@@ -51,8 +51,6 @@ pub struct Settings {
     pub time_of_day: fn() -> SystemTime,
     /// Where requests that come in are logged.
     pub access_log: Option<AccessLog>,
-    /// Whether endpoints on loopback are spoken to.
-    pub loopback: Loopback,
     /// What opens spans, where there is a collector.
     pub tracer: Option<Tracer>,
 }
@@ -90,7 +88,6 @@ pub(crate) struct Shared {
     pub(crate) credentials: Option<Arc<Credentials>>,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) workers: usize,
-    pub(crate) loopback: Loopback,
     time_of_day: fn() -> SystemTime,
 }
 
@@ -177,7 +174,6 @@ impl Mesh {
             credentials: None,
             listeners: settings.listeners,
             workers: settings.workers.max(1),
-            loopback: settings.loopback,
             time_of_day: settings.time_of_day,
         };
         let watching = Watching::new(Taps::new(tap_base), settings.tracer);

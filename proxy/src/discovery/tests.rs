@@ -67,7 +67,7 @@ async fn start(plane: &Plane, workers: usize, more: &[(&str, &str)]) -> (Vec<Wor
     let config = config(plane.addr, more);
     let trust = Ca::new("root").trust();
     let (_, identity) = watch::channel(State { trust, credentials: None });
-    let clients = Clients::spawn(&config, &Arc::new(Resolver::new(Dns::default())), &identity).unwrap();
+    let clients = Clients::spawn(&config, |_| Arc::new(Resolver::new(Dns::default())), &identity).unwrap();
     let (delivers, updates): (Vec<Deliver>, Vec<_>) = (0..workers)
         .map(|_| {
             let (sender, receiver) = mpsc::unbounded_channel();
@@ -307,7 +307,7 @@ async fn a_worker_that_was_full_is_told_everything_later() {
     let config = config(plane.addr, &[]);
     let trust = Ca::new("root").trust();
     let (_, identity) = watch::channel(State { trust, credentials: None });
-    let clients = Clients::spawn(&config, &Arc::new(Resolver::new(Dns::default())), &identity).unwrap();
+    let clients = Clients::spawn(&config, |_| Arc::new(Resolver::new(Dns::default())), &identity).unwrap();
     let full = Arc::new(AtomicBool::new(true));
     let (sender, mut updates) = mpsc::unbounded_channel();
     let deliver: Deliver = Box::new({

@@ -5,7 +5,7 @@ use super::arena::Key;
 use super::conn::{Ending, Stage};
 use super::core::Core;
 use super::exchange::{Leg, Phase, PipeEnd};
-use super::http1::Mismatch;
+use super::http1::{Mismatch, Writing};
 use crate::h2::{End, ErrorCode, SendError};
 use crate::headers::HeaderList;
 
@@ -177,6 +177,9 @@ impl Core {
                 Some(writing) => written(writing.data(data, end, &mut conn.out), data.len(), end),
                 None => Put::Broken,
             },
+            (Stage::Http1Client(client), None) if client.writing == Writing::Later => {
+                Put::Taken(0, Ended::No)
+            }
             (Stage::Http1Client(client), None) => {
                 written(client.writing.data(data, end, &mut conn.out), data.len(), end)
             }

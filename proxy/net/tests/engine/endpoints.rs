@@ -62,7 +62,7 @@ async fn an_eager_endpoint_connects_before_it_is_needed_and_again() {
     engine.wait_for(|note| *note == Note::Endpoint(EndpointEvent::Ready));
     drop(first);
     let _second = server.accept().await;
-    engine.wait_for(|note| *note == Note::Endpoint(EndpointEvent::Closed { errno: 0 }));
+    engine.wait_for(|note| matches!(note, Note::Endpoint(EndpointEvent::Closed { .. })));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -176,6 +176,27 @@ async fn a_saturated_connection_gets_others_beside_it() {
         assert_eq!(answer.unwrap().status(), 200);
     }
     assert_eq!(accepted.load(Ordering::Relaxed), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connect_of_a_stream_becomes_a_tunnel_behind_http1() {
+    let server = Server::bind().await;
+    let engine = Script::to(kit::endpoint(server.addr()), Upstream::Http1).run();
+    let socket = tokio::net::TcpStream::connect(engine.addr).await.unwrap();
+    let (mut client, connection) = h2::client::handshake(socket).await.unwrap();
+    tokio::spawn(connection);
+    let request = Request::builder().method("CONNECT").uri("far.test:443").body(()).unwrap();
+    let (answer, mut sender) = client.send_request(request, false).unwrap();
+    sender.send_data(Bytes::from_static(b"early"), false).unwrap();
+    let mut served = server.accept().await;
+    assert!(served.until("\r\n\r\n").await.starts_with("CONNECT far.test:443 HTTP/1.1\r\n"));
+    assert!(served.is_silent(Duration::from_millis(100)).await, "octets came before the tunnel");
+    served.send("HTTP/1.1 200 OK\r\n\r\nhello").await;
+    served.until("early").await;
+    let mut body = answer.await.unwrap().into_body();
+    assert_eq!(body.data().await.unwrap().unwrap(), "hello");
+    sender.send_data(Bytes::from_static(b"more"), true).unwrap();
+    served.until("more").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -45,6 +45,7 @@ pub(crate) enum Mode {
     /// Look for TLS (terminated if there is a configuration, else passed through), then for HTTP.
     Detect,
     Http1,
+    Http2,
     Tunnel,
     TransportHeader,
     ProxyHeader,
@@ -228,6 +229,7 @@ impl Handler for Scripted {
         let step = match self.script.mode {
             Mode::Detect => Step::SniffTls { timeout: PATIENCE, silence: Some(Duration::from_millis(300)) },
             Mode::Http1 => self.serve(false),
+            Mode::Http2 => self.serve(true),
             Mode::Tunnel => self.tunnel(),
             Mode::TransportHeader => Step::ReadTransportHeader { timeout: PATIENCE },
             Mode::ProxyHeader => Step::ReadProxyHeader { timeout: PATIENCE },
