@@ -49,7 +49,7 @@ fn all_endpoints_get_requests_and_removed_ones_none() {
     let service = world.service();
     world.client.namespace.run(async move {
         let http::Client::Http2(sender) = http::Client::http2(service).await.unwrap() else { unreachable!() };
-        let calls: Vec<_> = (0..150)
+        let calls: Vec<_> = (0..90)
             .map(|_| {
                 let mut client = http::Client::Http2(sender.clone());
                 tokio::spawn(async move {
