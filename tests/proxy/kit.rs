@@ -10,26 +10,36 @@ use mesh_tests::artifact::{self, Profile};
 use mesh_tests::mesh::http::{self, Body, Reply};
 use mesh_tests::mesh::{APP_PORT, Result, SERVICE_PORT, WEB, World, tcp};
 
-/// The variable that names another binary.
+/// The variable that names another binary for both pods.
 const OTHER: &str = "LINKERD_PROXY_UNDER_TEST";
+
+/// The variable that names another binary for the server pod, so that pairs are mixed.
+const OTHER_SERVER: &str = "LINKERD_PROXY_UNDER_TEST_SERVER";
 
 /// The authority of the service.
 pub(crate) fn authority() -> String {
     format!("{WEB}:{SERVICE_PORT}")
 }
 
-/// The proxy under test.
-pub(crate) fn binary() -> PathBuf {
+/// The proxy of both pods.
+fn binary() -> PathBuf {
+    named(OTHER).unwrap_or_else(|| env!("CARGO_BIN_EXE_linkerd2-proxy").into())
+}
+
+fn named(variable: &str) -> Option<PathBuf> {
     #[expect(clippy::disallowed_methods, reason = "says which binary is tested")]
-    let other = std::env::var_os(OTHER);
-    other.map_or_else(|| env!("CARGO_BIN_EXE_linkerd2-proxy").into(), Into::into)
+    std::env::var_os(variable).map(Into::into)
 }
 
 /// A world without proxies.
 pub(crate) fn world() -> World {
     static INIT: OnceLock<PathBuf> = OnceLock::new();
     let init = INIT.get_or_init(|| artifact::build("proxy-init", "linkerd-init", Profile::Dev).unwrap());
-    World::new(&binary(), init).unwrap()
+    let mut world = World::new(&binary(), init).unwrap();
+    if let Some(server) = named(OTHER_SERVER) {
+        world.server.config.binary = server;
+    }
+    world
 }
 
 /// A world whose proxies are ready.
