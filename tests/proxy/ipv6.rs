@@ -39,7 +39,8 @@ fn an_ipv6_address_that_nobody_knows_is_reached_as_it_is() {
         // A cable that was just laid may lose the first packets of neighbour discovery.
         eventually("an answer", Duration::from_secs(5), || {
             let request = http::get(version, &authority(), "/name").unwrap();
-            let reply = world.client.namespace.run(async move { http::fetch(address, version, request).await });
+            let reply =
+                world.client.namespace.run(async move { http::fetch(address, version, request).await });
             reply.is_ok_and(|reply| reply.text() == "six")
         });
     }

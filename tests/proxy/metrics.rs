@@ -107,7 +107,13 @@ fn families_about_the_proxy_itself_are_there() {
     let world = meshed();
     world.http1("/name");
     world.http2("/name");
-    let metrics = world.client.proxy().unwrap().metrics().unwrap();
+    let proxy = world.client.proxy().unwrap();
+    // Levels are published about once a second.
+    let metrics = proxy
+        .wait_for_metrics("endpoints", |metrics| {
+            metrics.sum("outbound_http_balancer_endpoints", &[("endpoint_state", "ready")]) >= 1.0
+        })
+        .unwrap();
     let expected = [
         "proxy_build_info",
         "rustls_info",
@@ -125,8 +131,12 @@ fn families_about_the_proxy_itself_are_there() {
     ];
     let missing: Vec<_> = expected.into_iter().filter(|family| !metrics.has(family, &[])).collect();
     assert!(missing.is_empty(), "{missing:?} are not among {:?}", metrics.families());
-    let http1 = [("protocol", "http/1")];
-    assert!(metrics.has("outbound_tcp_protocol_connections_total", &http1), "{metrics}");
+    let detected = [("protocol", "detect"), ("parent_name", "web")];
+    assert!(metrics.sum("outbound_tcp_protocol_connections_total", &detected) >= 2.0, "{metrics}");
+    for result in ["http/1", "http/2"] {
+        let labels = [("result", result), ("parent_name", "web")];
+        assert!(metrics.sum("outbound_tcp_detect_http_results_total", &labels) >= 1.0, "{result}\n{metrics}");
+    }
 }
 
 #[test]

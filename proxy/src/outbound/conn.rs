@@ -7,16 +7,17 @@ use proxy_net::engine::{
     Accepted, CloseReport, ConnId, Detected, Direction, EndpointId, H2Server, Progress, ServeHttp, Step,
 };
 
-use super::Outbound;
 use super::backend::{MemberRef, Waiter};
 use super::destination::DISCOVERY_TIMEOUT;
 use super::plan::{Detect, Kind, Plan, StreamPlan};
 use super::refusal::Refusal;
 use super::select::NotNow;
+use super::{Outbound, resource};
 use crate::config::Http2Server;
 use crate::discovery::Target;
 use crate::metrics::{
-    CloseError, Errno, ErrorLabels, Id, Metrics, NoServerTls, Transport, TransportLabels, TransportRoute,
+    CloseError, DetectLabels, DetectResult, Errno, ErrorLabels, Id, Metrics, NoServerTls, Transport,
+    TransportLabels, TransportRoute,
 };
 use crate::model::NameAddr;
 use crate::model::outbound::StreamFilter;
@@ -38,6 +39,8 @@ pub struct Conn {
     /// The newest plan that it has used.
     pub(super) plan: Option<Rc<Plan>>,
     stage: Stage,
+    /// When the stage of detection began.
+    detecting: Instant,
     /// Whether it is octets whatever they look like: a peer has said so.
     is_octets: bool,
     /// When it began to wait for an endpoint.
@@ -111,6 +114,7 @@ impl Outbound {
             plan: None,
             stage: Stage::Waiting,
             is_octets: false,
+            detecting: cx.now(),
             since: None,
             sni: None,
             transport,
@@ -145,6 +149,7 @@ impl Outbound {
             plan: None,
             stage: Stage::Waiting,
             is_octets: true,
+            detecting: cx.now(),
             since: None,
             sni: None,
             transport: Id::default(),
@@ -183,6 +188,7 @@ impl Outbound {
     /// Begins what the plan says.
     fn start(&mut self, cx: &mut Cx<'_, '_>, conn: &mut Conn, plan: Rc<Plan>) -> Step {
         conn.plan = Some(Rc::clone(&plan));
+        conn.detecting = cx.now();
         cx.shared.metrics.protocols[plan.protocol].connections += 1;
         if conn.is_octets {
             return self.not_http(cx, conn);
@@ -211,6 +217,7 @@ impl Outbound {
 
     /// The last step has an outcome.
     pub(crate) fn advance(&mut self, cx: &mut Cx<'_, '_>, conn: &mut Conn, event: Progress<'_>) -> Step {
+        count_detection(cx, conn, &event);
         match (conn.stage, event) {
             (_, Progress::Failed(why)) => {
                 conn.closed = CloseError::Io;
@@ -456,6 +463,24 @@ impl Outbound {
 }
 
 // === helpers ===
+
+/// Counts what detection of HTTP found.
+fn count_detection(cx: &mut Cx<'_, '_>, conn: &Conn, event: &Progress<'_>) {
+    let Some(plan) = conn.plan.as_ref().filter(|_| conn.stage == Stage::Detecting) else { return };
+    let result = match event {
+        Progress::Protocol(Detected::Http1) => DetectResult::Http1,
+        Progress::Protocol(Detected::Http2) => DetectResult::Http2,
+        Progress::Protocol(Detected::Opaque) => DetectResult::NotHttp,
+        Progress::TimedOut => DetectResult::ReadTimeout,
+        Progress::Failed(_) => DetectResult::Error,
+        _ => return,
+    };
+    let now = cx.now();
+    let labels = DetectLabels::Outbound(resource(&plan.parent));
+    let series = cx.shared.metrics.detect.once(&labels, now);
+    *series.results.at(result) += 1;
+    series.duration.observe(now.saturating_duration_since(conn.detecting));
+}
 
 /// Octets of a tunnel have passed.
 pub(crate) fn tunneled(metrics: &mut Metrics, conn: &mut Conn, direction: Direction, octets: usize) {
