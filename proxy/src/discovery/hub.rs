@@ -17,6 +17,7 @@ use super::{Answer, Command, Discovery, Inspector, Key, Target, Update, WatchSta
 use crate::config::{Config, Service, StreamLimits, Suffixes};
 use crate::dns::Resolver;
 use crate::identity::State;
+use crate::metrics::ControlMetrics;
 use crate::model::EndpointsUpdate;
 
 /// Keys that are watched at a time. Clients choose what is looked up, so there has to be a bound.
@@ -333,9 +334,11 @@ impl Clients {
         config: &Config,
         mut resolver: impl FnMut(&'static str) -> Arc<Resolver>,
         identity: &watch::Receiver<State>,
+        metrics: &ControlMetrics,
     ) -> Result<Self, InvalidServer> {
         let mut client = |name, service: &Service| {
-            let config = ClientConfig::new(service, &config.control, identity, ClientAuth::Required)?;
+            let config =
+                ClientConfig::new(service, &config.control, identity, ClientAuth::Required, metrics)?;
             Ok(Client::spawn(config, resolver(name)))
         };
         Ok(Self {

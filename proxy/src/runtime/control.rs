@@ -14,7 +14,7 @@ use super::shutdown::{self, Signals, Trigger};
 use super::workers::{Prepared, Workers};
 use super::{Cpus, Failure, Started, time_of_day};
 use crate::admin::accept::{Acceptor, bind};
-use crate::admin::{Admin, visible_environment};
+use crate::admin::{Admin, configuration, visible_environment};
 use crate::config::{self, Config, Environment, Listen};
 use crate::discovery::client::{Client, ClientConfig};
 use crate::discovery::connect::ClientAuth;
@@ -50,10 +50,16 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<(), Failure> {
     let mut signals = Signals::new().map_err(|error| system(&error))?;
     let admin_listener = listen(&config.admin.listen)?;
     let mut resolvers = Resolvers::new(&config);
-    let identity =
-        identity::start(&config.identity, &config.control, &resolvers.named("identity"), time_of_day)
-            .map_err(|error| Failure::Config(error.to_string()))?;
-    let clients = Clients::spawn(&config, |name| resolvers.named(name), &identity.state)
+    let metrics = ControlMetrics::default();
+    let identity = identity::start(
+        &config.identity,
+        &config.control,
+        &resolvers.named("identity"),
+        time_of_day,
+        &metrics,
+    )
+    .map_err(|error| Failure::Config(error.to_string()))?;
+    let clients = Clients::spawn(&config, |name| resolvers.named(name), &identity.state, &metrics)
         .map_err(|error| Failure::Config(error.to_string()))?;
 
     let count = config.process.workers(Cpus::of_process());
@@ -64,7 +70,6 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<(), Failure> {
     let hub = Hub::new(&config, clients, delivers);
     hub.discovery(count).watch(Key::Inbound(admin_port(&config)));
     let inspector = hub.inspector();
-    let metrics = ControlMetrics::default();
     let tracer = match &config.trace {
         Some(trace) => Some(export_spans(trace, &config, &identity, &mut resolvers, started, &metrics)?),
         None => None,
@@ -98,7 +103,7 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<(), Failure> {
         trigger: config.process.shutdown_endpoint.then(|| trigger.clone()),
     };
     let admin =
-        Admin::new(Arc::new(proxy), Some(levels), visible_environment(environment), describe(&config));
+        Admin::new(Arc::new(proxy), Some(levels), visible_environment(environment), configuration(&config));
     tokio::spawn(admin.serve(admin_listener, acceptor(&config, &identity), config.admin.server));
     tracing::info!(
         id = %config.identity.id,
@@ -116,29 +121,6 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<(), Failure> {
     tracing::info!(cause, ?grace, "shutting down");
     shutdown::drain(&workers, ended, grace, &mut signals).await;
     Ok(())
-}
-
-/// What is in force, part by part, for people to read.
-fn describe(config: &Config) -> serde_json::Value {
-    let text = |part: &dyn std::fmt::Debug| format!("{part:?}");
-    serde_json::json!({
-        "process": text(&config.process),
-        "log": text(&config.log),
-        "admin": text(&config.admin),
-        "tap": text(&config.tap),
-        "inbound": text(&config.inbound),
-        "outbound": text(&config.outbound),
-        "identity": {
-            "id": config.identity.id.as_str(),
-            "server_name": config.identity.server_name,
-            "source": text(&config.identity.source),
-        },
-        "destination": text(&config.destination),
-        "policy": text(&config.policy),
-        "control": text(&config.control),
-        "cluster_networks": text(&config.cluster_networks),
-        "trace": text(&config.trace.as_ref().map(|trace| &trace.collector)),
-    })
 }
 
 /// One resolver for each client, so that its questions are counted apart.
@@ -170,8 +152,9 @@ fn export_spans(
     started: Started,
     metrics: &ControlMetrics,
 ) -> Result<Tracer, Failure> {
-    let client = ClientConfig::new(&trace.collector, &all.control, &identity.state, ClientAuth::Required)
-        .map_err(|error| Failure::Config(error.to_string()))?;
+    let client =
+        ClientConfig::new(&trace.collector, &all.control, &identity.state, ClientAuth::Required, metrics)
+            .map_err(|error| Failure::Config(error.to_string()))?;
     let client = Client::spawn(client, resolvers.named("opentelemetry"));
     let exporter = Exporter::new(trace::resource(trace, started.wall), time_of_day);
     let tracer = exporter.tracer();
