@@ -54,7 +54,7 @@ fn endpoints_that_come_and_go_a_hundred_times_a_second_lose_no_request() {
     }
     let (count, failed) = world.client.namespace.run(async move { calls.await.unwrap() });
     assert!(failed.is_empty(), "of {count} requests failed {failed:?}");
-    assert!(apps[1].requests() > 0 && count > 50, "{count}");
+    assert!(apps[1].requests() > 0 && count > 20, "{count}");
     let proxy = world.client.proxy().unwrap();
     assert!(proxy.process.resident().unwrap() < 100 << 20);
 }
