@@ -16,7 +16,7 @@ use serde_json::json;
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::kit::{Lab, Process, eventually, free_port, lab, run};
+use crate::kit::{Lab, Process, eventually, free_port, lab, linkerd, run};
 
 const FIRST: Ipv4Addr = Ipv4Addr::new(127, 0, 2, 1);
 const SECOND: Ipv4Addr = Ipv4Addr::new(127, 0, 2, 2);
@@ -254,6 +254,21 @@ fn both_sources_say_the_same_of_the_same_proxies() {
             assert!((75_000..=125_000).contains(&tcp.read_bytes), "{tcp:?}");
         }
     }
+    // The command shows what the API says.
+    let admin = lab.cluster.kubeconfig_path();
+    let addr = format!("--api-addr={}", direct.addr);
+    let (code, table, said) =
+        linkerd(&admin, &["stat", "-n", &namespace, &addr, "deploy", "svc", "-t", "15s"]);
+    assert_eq!(code, 0, "{said}");
+    let line =
+        table.lines().find(|line| line.starts_with("deploy/web ")).unwrap_or_else(|| panic!("{table}"));
+    assert!(line.contains(" 1/1 ") && line.contains("rps") && line.contains("35ms"), "{table}");
+    assert!(table.lines().any(|line| line.starts_with("svc/web ")), "{table}");
+    let (code, json, said) = linkerd(&admin, &["stat", &addr, "ns", &namespace, "-o", "json", "-t", "15s"]);
+    assert_eq!(code, 0, "{said}");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json[0]["name"], namespace);
+    assert!((0.85..=0.95).contains(&json[0]["success"].as_f64().unwrap()), "{json}");
     let row = &direct.stat(&questions[0]).rows[0];
     assert_eq!((row.meshed_pods, row.running_pods, row.failed_pods), (1, 1, 0));
 
