@@ -4,6 +4,7 @@
 //! probes are answered through a whole drain. What it asks of the rest of the process is the trait [`Process`].
 
 pub mod accept;
+mod configuration;
 mod environment;
 mod pages;
 
@@ -26,6 +27,7 @@ use crate::config::Http2Server;
 use crate::logging::Levels;
 use crate::metrics::{Aggregate, Snapshot};
 
+pub use self::configuration::configuration;
 pub use self::environment::visible as visible_environment;
 
 /// What the admin server asks of the rest of the process.

@@ -10,7 +10,7 @@ mod apps;
 mod conn;
 mod headers;
 mod http;
-mod judge;
+pub(crate) mod judge;
 mod ports;
 mod profiles;
 mod refusal;
@@ -20,11 +20,12 @@ mod settings;
 mod tests;
 mod transport;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use proxy_net::engine::{
-    Accepted, CloseReport, ConnId, Control, Detected, Direction, Handler, Progress, Step,
+    Accepted, CloseReport, ConnId, Control, Detected, Direction, EndpointEvent, Handler, Progress, Step,
 };
 use rustls_pki_types::UnixTime;
 
@@ -35,7 +36,7 @@ pub use settings::Settings;
 use crate::access_log::AccessLog;
 use crate::discovery::{Answer, Discovery, Key, Target};
 use crate::identity::{Alpn, Credentials, Id, peer_id};
-use crate::metrics::{Metrics, Resource, ServerTls};
+use crate::metrics::{Id as SeriesId, Metrics, Resource, ServerTls, Transport, TransportLabels};
 use crate::model::{InboundPolicy, NameAddr, Profile};
 use crate::worker::{Source, SourceTls};
 use conn::{AfterSilence, Plan, Reached, Stage, Way, reason};
@@ -69,6 +70,15 @@ pub struct Context<'a, 'c, E: Engine> {
     pub metrics: &'a mut Metrics,
 }
 
+/// What a connection does next.
+#[derive(Debug)]
+pub enum Advanced {
+    /// This step.
+    Step(Step),
+    /// Its octets go on by this name: this proxy is a gateway. Policy has let it in.
+    On(NameAddr),
+}
+
 /// The inbound half of a worker.
 pub struct Inbound {
     settings: Settings,
@@ -84,6 +94,8 @@ pub struct Inbound {
     profiles: profiles::Profiles,
     /// Requests without a response head.
     in_flight: usize,
+    /// Where connections to the application are counted.
+    to_app: Option<SeriesId<Transport>>,
     swept: Option<Instant>,
 }
 
@@ -95,6 +107,8 @@ pub struct Conn {
     port: u16,
     /// The name in a peer's transport header, where it is to be routed on.
     gateway: Option<NameAddr>,
+    /// The same for octets, once policy has let them in and until the outbound side takes them.
+    octets_to: Option<NameAddr>,
     /// What its transport is counted as, once its TLS is known.
     counted: Option<Counted>,
     routes: RouteCache,
@@ -106,6 +120,11 @@ pub struct Conn {
 // === impl Conn ===
 
 impl Conn {
+    /// The address that the client wanted.
+    pub(crate) fn target(&self) -> SocketAddr {
+        self.way.target
+    }
+
     /// Where its requests come from, for those who watch.
     pub(crate) fn source(&self) -> Source {
         let way = &self.way;
@@ -142,6 +161,7 @@ impl Inbound {
             apps: apps::Apps::default(),
             profiles: profiles::Profiles::default(),
             in_flight: 0,
+            to_app: None,
             swept: None,
         }
     }
@@ -218,6 +238,7 @@ impl Inbound {
             way,
             port,
             gateway: None,
+            octets_to: None,
             counted: None,
             routes: RouteCache::default(),
             refused: false,
@@ -234,7 +255,7 @@ impl Inbound {
         id: ConnId,
         conn: &mut Conn,
         progress: &Progress<'_>,
-    ) -> Step {
+    ) -> Advanced {
         let policy = self.policy(conn.port);
         transport::count_detection(cx, &policy, conn, progress);
         if matches!(progress, Progress::FirstOctet)
@@ -244,7 +265,11 @@ impl Inbound {
         }
         let time = self.time_of_day;
         let plan = conn.way.next(&self.settings, &policy, progress, |leaf| client_id(leaf, time()));
-        self.carry_out(cx, id, conn, plan)
+        let step = self.carry_out(cx, id, conn, plan);
+        match conn.octets_to.take() {
+            Some(name) => Advanced::On(name),
+            None => Advanced::Step(step),
+        }
     }
 
     /// An accepted connection is gone.
@@ -267,8 +292,12 @@ impl Inbound {
         }
     }
 
-    /// Octets of a tunnel pass. They are counted when the connection ends.
-    pub fn tunneled(&self, _conn: &mut Conn, _direction: Direction, _octets: usize) {}
+    /// Something happened to a connection to the application.
+    pub fn endpoint(&mut self, metrics: &mut Metrics, event: EndpointEvent) {
+        let id =
+            *self.to_app.get_or_insert_with(|| metrics.transport.register(&TransportLabels::InboundClient));
+        transport::count_endpoint(&mut metrics.transport[id], event);
+    }
 
     /// About once a second.
     pub fn tick<E: Engine>(&mut self, cx: &mut Context<'_, '_, E>) {
@@ -410,10 +439,35 @@ impl Inbound {
         match header.session {
             Some(Session::Http1) => self.serve(cx, conn, Detected::Http1),
             Some(Session::Http2) => self.serve(cx, conn, Detected::Http2),
-            // Only HTTP is routed on by name here; octets are the gateway's.
-            None if conn.gateway.is_some() => self.close(cx, conn, reason::GATEWAY_DOMAIN),
-            None => self.carry_out(cx, id, conn, Plan::Tunnel),
+            None => match conn.gateway.take() {
+                Some(name) => self.octets_on(cx, id, conn, name),
+                None => self.carry_out(cx, id, conn, Plan::Tunnel),
+            },
         }
+    }
+
+    /// Octets of a peer go on by a name, if this is a gateway for it and policy lets the peer in.
+    fn octets_on<E: Engine>(
+        &mut self,
+        cx: &mut Context<'_, '_, E>,
+        id: ConnId,
+        conn: &mut Conn,
+        name: NameAddr,
+    ) -> Step {
+        if !self.settings.gateway.contains(name.name.as_str()) {
+            return self.close(cx, conn, reason::GATEWAY_DOMAIN);
+        }
+        let own = self.credentials.as_ref().map(|credentials| credentials.id());
+        if own.is_none() || conn.way.peer.id() == own {
+            return self.close(cx, conn, reason::GATEWAY_LOOP);
+        }
+        if !self.admit(cx, id, conn) {
+            return self.close(cx, conn, reason::UNAUTHORIZED);
+        }
+        conn.way.stage = Stage::Settled;
+        conn.octets_to = Some(name);
+        // What the outbound side says takes the place of this.
+        Step::Wait { timeout: self.settings.detect_timeout }
     }
 
     /// The connection is for another port than the one it was made to.
@@ -512,6 +566,13 @@ impl Lookups for Discovery {
 }
 
 // === helpers ===
+
+/// Octets of a tunnel pass.
+pub fn tunneled(metrics: &mut Metrics, conn: &mut Conn, direction: Direction, octets: usize) {
+    if let Some(counted) = &mut conn.counted {
+        counted.octets(metrics, direction, octets);
+    }
+}
 
 /// The server policy of a port as metrics name it.
 fn server_of(policy: &InboundPolicy, port: u16) -> Resource<'_> {

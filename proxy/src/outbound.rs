@@ -26,7 +26,6 @@ use slab::Slab;
 
 pub use conn::Conn;
 pub(crate) use conn::tunneled;
-pub use endpoint::Loopback;
 pub use request::Exchange;
 pub(crate) use response::{data, trailers};
 
@@ -233,3 +232,6 @@ fn release(cx: &mut Cx<'_, '_>, plan: &Plan) {
 fn resource(meta: &Meta) -> Resource<'_> {
     Resource::from(meta)
 }
+
+#[cfg(test)]
+mod tests;

@@ -20,9 +20,10 @@ use crate::access_log::AccessLog;
 use crate::config::Config;
 use crate::discovery::{Answer, Discovery, Target, Update};
 use crate::identity::Credentials;
-use crate::inbound::{self, App, Inbound, Routed};
+use crate::inbound::{self, Advanced, App, Inbound, Routed};
 use crate::metrics::{Metrics, Snapshot};
-use crate::outbound::{self, Loopback, Outbound};
+use crate::model::NameAddr;
+use crate::outbound::{self, Outbound};
 use crate::tap::{Tap, Taps};
 use crate::trace::Tracer;
 use watch::{Watched, Watching};
@@ -50,8 +51,6 @@ pub struct Settings {
     pub time_of_day: fn() -> SystemTime,
     /// Where requests that come in are logged.
     pub access_log: Option<AccessLog>,
-    /// Whether endpoints on loopback are spoken to.
-    pub loopback: Loopback,
     /// What opens spans, where there is a collector.
     pub tracer: Option<Tracer>,
 }
@@ -89,7 +88,6 @@ pub(crate) struct Shared {
     pub(crate) credentials: Option<Arc<Credentials>>,
     pub(crate) listeners: Vec<Listener>,
     pub(crate) workers: usize,
-    pub(crate) loopback: Loopback,
     time_of_day: fn() -> SystemTime,
 }
 
@@ -111,6 +109,8 @@ pub enum Conn {
     Outbound(Box<outbound::Conn>),
     /// Of somebody else, for the application.
     Inbound(Box<inbound::Conn>),
+    /// Octets of another cluster: they come in, and go on by a name.
+    Gateway(Box<(inbound::Conn, outbound::Conn)>),
     /// Of nobody: its listener has no purpose.
     Unserved,
 }
@@ -174,7 +174,6 @@ impl Mesh {
             credentials: None,
             listeners: settings.listeners,
             workers: settings.workers.max(1),
-            loopback: settings.loopback,
             time_of_day: settings.time_of_day,
         };
         let watching = Watching::new(Taps::new(tap_base), settings.tracer);
@@ -223,6 +222,14 @@ impl Mesh {
         }
     }
 
+    /// Octets that came in go on by a name.
+    fn onward(&mut self, ctl: &mut Ctl<'_>, id: ConnId, conn: &mut Conn, name: NameAddr) -> Step {
+        let Conn::Inbound(incoming) = std::mem::replace(conn, Conn::Unserved) else { return UNSERVED };
+        let (onward, step) = self.outbound.octets_by_name(cx!(self, ctl), id, incoming.target(), name);
+        *conn = Conn::Gateway(Box::new((*incoming, onward)));
+        step
+    }
+
     /// The state of this worker for people.
     fn dump(&mut self, ctl: &mut Ctl<'_>) -> serde_json::Value {
         serde_json::json!({
@@ -255,7 +262,12 @@ impl Handler for Mesh {
     fn advance(&mut self, ctl: &mut Ctl<'_>, id: ConnId, conn: &mut Conn, event: Progress<'_>) -> Step {
         match conn {
             Conn::Outbound(conn) => self.outbound.advance(cx!(self, ctl), conn, event),
-            Conn::Inbound(conn) => self.inbound.advance(incoming!(self, ctl), id, conn, &event),
+            Conn::Inbound(incoming) => match self.inbound.advance(incoming!(self, ctl), id, incoming, &event)
+            {
+                Advanced::Step(step) => step,
+                Advanced::On(name) => self.onward(ctl, id, conn, name),
+            },
+            Conn::Gateway(both) => self.outbound.advance(cx!(self, ctl), &mut both.1, event),
             Conn::Unserved => UNSERVED,
         }
     }
@@ -281,7 +293,7 @@ impl Handler for Mesh {
                 let (side, step) = self.incoming(ctl, request, conn, head);
                 (side, watched, step)
             }
-            Conn::Unserved => {
+            Conn::Gateway(_) | Conn::Unserved => {
                 let step = RequestStep::Reset(ErrorCode::REFUSED_STREAM);
                 return (Exchange { side: Side::Unserved, watched: Watched::default() }, step);
             }
@@ -329,7 +341,10 @@ impl Handler for Mesh {
                 let (incoming, onward) = &mut **both;
                 match self.outbound.response(cx!(self, ctl), attempt, onward, head, end, trailers) {
                     ResponseStep::Pass => self.inbound.response(attempt, incoming, head, end),
-                    step => step,
+                    step => {
+                        incoming.replied(&step);
+                        step
+                    }
                 }
             }
             Side::Unserved => ResponseStep::Pass,
@@ -353,10 +368,12 @@ impl Handler for Mesh {
         let Exchange { side, watched } = exchange;
         let step = match side {
             Side::Outbound(exchange) => self.outbound.failed(cx!(self, ctl), attempt, exchange, failure),
-            Side::Gateway(both) => self.outbound.failed(cx!(self, ctl), attempt, &mut both.1, failure),
-            Side::Inbound(exchange) => {
-                self.inbound.failed(incoming!(self, ctl), attempt, exchange, failure)
+            Side::Gateway(both) => {
+                let step = self.outbound.failed(cx!(self, ctl), attempt, &mut both.1, failure);
+                both.0.replied(&step);
+                step
             }
+            Side::Inbound(exchange) => self.inbound.failed(incoming!(self, ctl), attempt, exchange, failure),
             Side::Unserved => ResponseStep::Pass,
         };
         if let ResponseStep::Reply(reply) = &step
@@ -402,17 +419,16 @@ impl Handler for Mesh {
         _endpoint: Option<(EndpointId, &mut Endpoint)>,
         summary: &Summary,
     ) {
-        let now = ctl.now();
         self.watching.finished(exchange.watched, summary);
         match exchange.side {
             Side::Outbound(exchange) => self.outbound.finished(cx!(self, ctl), *exchange, summary),
             Side::Inbound(exchange) => {
-                self.inbound.finished(&mut self.shared.metrics, *exchange, summary, now);
+                self.inbound.finished(incoming!(self, ctl), *exchange, summary);
             }
             Side::Gateway(both) => {
                 let (incoming, onward) = *both;
                 self.outbound.finished(cx!(self, ctl), onward, summary);
-                self.inbound.finished(&mut self.shared.metrics, incoming, summary, now);
+                self.inbound.finished(incoming!(self, ctl), incoming, summary);
             }
             Side::Unserved => {}
         }
@@ -422,6 +438,11 @@ impl Handler for Mesh {
         match conn {
             Conn::Outbound(conn) => self.outbound.closed(cx!(self, ctl), *conn, report),
             Conn::Inbound(conn) => self.inbound.closed(incoming!(self, ctl), *conn, report),
+            Conn::Gateway(both) => {
+                let (incoming, onward) = *both;
+                self.outbound.closed(cx!(self, ctl), onward, report);
+                self.inbound.closed(incoming!(self, ctl), incoming, report);
+            }
             Conn::Unserved => {}
         }
     }
@@ -429,7 +450,10 @@ impl Handler for Mesh {
     fn tunneled(&mut self, conn: &mut Conn, direction: Direction, octets: usize) {
         match conn {
             Conn::Outbound(conn) => outbound::tunneled(&mut self.shared.metrics, conn, direction, octets),
-            Conn::Inbound(conn) => self.inbound.tunneled(conn, direction, octets),
+            Conn::Inbound(conn) => inbound::tunneled(&mut self.shared.metrics, conn, direction, octets),
+            Conn::Gateway(both) => {
+                inbound::tunneled(&mut self.shared.metrics, &mut both.0, direction, octets)
+            }
             Conn::Unserved => {}
         }
     }
@@ -443,7 +467,7 @@ impl Handler for Mesh {
     ) {
         match endpoint {
             Endpoint::Outbound(at) => self.outbound.endpoint(cx!(self, ctl), *at, event),
-            Endpoint::Inbound(_) => {}
+            Endpoint::Inbound(_) => self.inbound.endpoint(&mut self.shared.metrics, event),
         }
     }
 

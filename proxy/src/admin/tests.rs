@@ -276,3 +276,29 @@ async fn silent_and_greedy_clients_are_bounded() {
     let _ = greedy.read_to_end(&mut answer).await;
     assert!(String::from_utf8_lossy(&answer).starts_with("HTTP/1.1 431 "), "{answer:?}");
 }
+
+#[test]
+fn the_configuration_is_shown_by_name() {
+    let ca = Ca::new("anchor");
+    let pem = ca.bundle_pem();
+    let environment: Environment = [
+        ("LINKERD2_PROXY_DESTINATION_SVC_ADDR", "localhost.:8086"),
+        ("LINKERD2_PROXY_POLICY_SVC_ADDR", "localhost.:8090"),
+        ("LINKERD2_PROXY_POLICY_WORKLOAD", "{\"ns\":\"prod\"}"),
+        ("LINKERD2_PROXY_IDENTITY_SVC_ADDR", "localhost.:8080"),
+        ("LINKERD2_PROXY_IDENTITY_TRUST_ANCHORS", pem.as_str()),
+        ("LINKERD2_PROXY_IDENTITY_DIR", "/var/run/linkerd/identity/end-entity"),
+        ("LINKERD2_PROXY_IDENTITY_TOKEN_FILE", "/var/run/secrets/tokens/linkerd-identity-token"),
+        ("LINKERD2_PROXY_IDENTITY_LOCAL_NAME", "web.prod.serviceaccount.identity.linkerd.test"),
+        ("LINKERD2_PROXY_OUTBOUND_CONNECT_TIMEOUT", "1500ms"),
+    ]
+    .into_iter()
+    .collect();
+    let config = crate::config::Config::read(&environment).unwrap();
+    let shown = configuration(&config);
+    assert_eq!(shown["outbound"]["connect_timeout"], "1500ms");
+    assert_eq!(shown["process"]["shutdown"]["grace_period"], "120s");
+    assert_eq!(shown["identity"]["id"], "web.prod.serviceaccount.identity.linkerd.test");
+    assert_eq!(shown["policy"]["service"]["address"], "localhost:8090");
+    assert_eq!(shown["tap"], serde_json::Value::Null);
+}

@@ -6,20 +6,26 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use mesh_core::port::PortRanges;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::client::Client;
+use super::client::{Client, ClientConfig};
+use super::connect::{ClientAuth, InvalidServer};
 use super::stream::{Server, Watch};
 use super::watched::{Counts, Entry, Kind, Known, News};
 use super::{Answer, Command, Discovery, Inspector, Key, Target, Update, WatchState};
-use crate::config::{Config, StreamLimits, Suffixes};
+use crate::config::{Config, Service, StreamLimits, Suffixes};
+use crate::dns::Resolver;
+use crate::identity::State;
+use crate::metrics::ControlMetrics;
 use crate::model::EndpointsUpdate;
 
 /// Keys that are watched at a time. Clients choose what is looked up, so there has to be a bound.
 const MAX_KEYS: usize = 20_000;
 /// News that streams may have waiting for the hub; then they wait.
 const MAX_NEWS: usize = 256;
+/// Inbound and outbound.
+const SIDES: usize = 2;
 /// Between attempts to tell a worker whose queue was full.
 const CATCH_UP: Duration = Duration::from_millis(20);
 
@@ -71,7 +77,7 @@ impl Hub {
     pub fn new(config: &Config, clients: Clients, workers: Vec<Deliver>) -> Self {
         let (sender, commands) = mpsc::unbounded_channel();
         let (news_sender, news) = mpsc::channel(MAX_NEWS);
-        let server = |client: Client, service: &crate::config::Service, token: &str| Server {
+        let server = |client: Client, service: &Service, token: &str| Server {
             client,
             limits: if service.address.is_loopback() {
                 StreamLimits::default()
@@ -155,7 +161,8 @@ impl Hub {
             return;
         }
         let entry = self.open(key.clone());
-        if !entry.watchers.contains(&worker) {
+        // Both sides of a worker may watch a profile, and each forgets it in its own time.
+        if entry.watchers.iter().filter(|watcher| **watcher == worker).count() < SIDES {
             entry.watchers.push(worker);
         }
         if let Some(update) = entry.known.whole(&key) {
@@ -202,11 +209,15 @@ impl Hub {
     }
 
     fn forget(&mut self, worker: usize, key: &Key) {
-        if let Some(worker) = self.workers.get_mut(worker) {
+        let Some(entry) = self.entries.get_mut(key) else { return };
+        if let Some(place) = entry.watchers.iter().position(|watcher| *watcher == worker) {
+            entry.watchers.swap_remove(place);
+        }
+        if !entry.watchers.contains(&worker)
+            && let Some(worker) = self.workers.get_mut(worker)
+        {
             worker.behind.remove(key);
         }
-        let Some(entry) = self.entries.get_mut(key) else { return };
-        entry.watchers.retain(|watcher| *watcher != worker);
         let is_pinned = matches!(key, Key::Inbound(port) if self.pinned.contains(*port));
         if entry.watchers.is_empty() && !is_pinned {
             self.entries.remove(key);
@@ -247,7 +258,10 @@ impl Hub {
         if !entry.known.keep(&update) {
             return;
         }
-        for worker in entry.watchers.clone() {
+        let mut watchers = entry.watchers.clone();
+        watchers.sort_unstable();
+        watchers.dedup();
+        for worker in watchers {
             self.tell(worker, key, update.clone());
         }
     }
@@ -312,23 +326,24 @@ fn rejected(key: &Key) -> Option<Update> {
 }
 
 impl Clients {
-    /// Clients of the servers that a configuration names, with their tasks.
+    /// Clients of the servers that a configuration names, with their tasks; `resolver` gives each one of its own.
     ///
     /// # Errors
     /// When the name of a server cannot be asked for in TLS.
     pub fn spawn(
         config: &Config,
-        resolver: &Arc<crate::dns::Resolver>,
-        identity: &tokio::sync::watch::Receiver<crate::identity::State>,
-    ) -> Result<Self, super::connect::InvalidServer> {
-        use super::connect::ClientAuth::Required;
-        let client = |service: &crate::config::Service| {
-            let config = super::client::ClientConfig::new(service, &config.control, identity, Required)?;
-            Ok(Client::spawn(config, resolver.clone()))
+        mut resolver: impl FnMut(&'static str) -> Arc<Resolver>,
+        identity: &watch::Receiver<State>,
+        metrics: &ControlMetrics,
+    ) -> Result<Self, InvalidServer> {
+        let mut client = |name, service: &Service| {
+            let config =
+                ClientConfig::new(service, &config.control, identity, ClientAuth::Required, metrics)?;
+            Ok(Client::spawn(config, resolver(name)))
         };
         Ok(Self {
-            destination: client(&config.destination.service)?,
-            policy: client(&config.policy.service)?,
+            destination: client("destination", &config.destination.service)?,
+            policy: client("policy", &config.policy.service)?,
         })
     }
 }

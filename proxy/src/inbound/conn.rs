@@ -121,6 +121,8 @@ pub(crate) mod reason {
     pub(crate) const REVOKED: &str = "authorization revoked";
     /// No gateway, or not for this name.
     pub(crate) const GATEWAY_DOMAIN: &str = "gateway domain invalid";
+    /// A peer of the same identity: the gateway has called itself.
+    pub(crate) const GATEWAY_LOOP: &str = "gateway loop";
     /// The engine gave an answer to a question that was not asked.
     pub(crate) const CONFUSED: &str = "unexpected";
 }

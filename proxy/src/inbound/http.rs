@@ -442,14 +442,14 @@ impl Inbound {
     }
 
     /// A request is over.
-    pub fn finished(
+    pub fn finished<E: Engine>(
         &mut self,
-        metrics: &mut Metrics,
+        cx: &mut Context<'_, '_, E>,
         mut exchange: Exchange,
         summary: &Summary,
-        now: Instant,
     ) {
         self.answered(&mut exchange);
+        let (now, metrics) = (cx.ctl.now(), &mut *cx.metrics);
         let total = summary.ended.saturating_duration_since(summary.started);
         if let Some(series) = &exchange.series {
             let route = &mut metrics.inbound_route[series.route];
@@ -497,6 +497,14 @@ impl Inbound {
 // === impl Exchange ===
 
 impl Exchange {
+    /// The outbound side has answered in the place of an application: what this side counts.
+    pub(crate) fn replied(&mut self, step: &ResponseStep) {
+        if let ResponseStep::Reply(reply) = step {
+            self.status = reply.status;
+            self.grpc_status = reply.grpc.as_ref().map(|(code, _)| u16::from(*code));
+        }
+    }
+
     /// The version that the client spoke, before HTTP/1 was carried in HTTP/2.
     #[must_use]
     pub fn version(&self) -> HttpVersion {

@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use proxy_net::engine::{CloseReport, Detected, Progress};
+use proxy_net::engine::{CloseReport, Detected, Direction, EndpointEvent, Progress};
 use proxy_net::transport_header::{Header, Session};
 
 use super::conn::{Stage, Way};
@@ -18,7 +18,12 @@ use crate::model::inbound::Authorization;
 
 /// A connection that is counted as open.
 #[derive(Debug)]
-pub(crate) struct Counted(SeriesId<Transport>);
+pub(crate) struct Counted {
+    id: SeriesId<Transport>,
+    /// Octets that were counted as they passed.
+    read: u64,
+    written: u64,
+}
 
 // === impl Counted ===
 
@@ -31,17 +36,47 @@ impl Counted {
         let series = &mut metrics.transport[id];
         series.opened += 1;
         series.open += 1;
-        Self(id)
+        Self { id, read: 0, written: 0 }
+    }
+
+    /// Octets pass.
+    pub(crate) fn octets(&mut self, metrics: &mut Metrics, direction: Direction, octets: usize) {
+        let series = &mut metrics.transport[self.id];
+        let (total, own) = match direction {
+            Direction::Request => (&mut series.read, &mut self.read),
+            Direction::Response => (&mut series.written, &mut self.written),
+        };
+        *total += octets as u64;
+        *own += octets as u64;
     }
 
     /// It is gone.
     pub(crate) fn close(self, metrics: &mut Metrics, report: &CloseReport, now: Instant) {
-        let series = &mut metrics.transport[self.0];
+        let series = &mut metrics.transport[self.id];
         series.open -= 1;
-        series.read += report.read;
-        series.written += report.written;
+        series.read += report.read.saturating_sub(self.read);
+        series.written += report.written.saturating_sub(self.written);
         *series.closed.at(Errno(report.errno)) += 1;
-        metrics.transport.release(self.0, now);
+        metrics.transport.release(self.id, now);
+    }
+}
+
+/// Counts what happens to connections to the application.
+pub(crate) fn count_endpoint(series: &mut Transport, event: EndpointEvent) {
+    match event {
+        EndpointEvent::Opened => {
+            series.opened += 1;
+            series.open += 1;
+        }
+        EndpointEvent::Closed { errno } => {
+            series.open -= 1;
+            *series.closed.at(Errno(errno)) += 1;
+        }
+        EndpointEvent::Octets { read, written } => {
+            series.read += read;
+            series.written += written;
+        }
+        EndpointEvent::Ready | EndpointEvent::Unready(_) => {}
     }
 }
 

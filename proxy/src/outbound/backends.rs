@@ -279,11 +279,7 @@ enum Stack {
 }
 
 pub(super) fn surroundings(shared: &Shared) -> Surroundings<'_> {
-    Surroundings {
-        config: &shared.config.outbound,
-        credentials: shared.credentials.as_deref(),
-        loopback: shared.loopback,
-    }
+    Surroundings { config: &shared.config.outbound, credentials: shared.credentials.as_deref() }
 }
 
 /// An endpoint of our own pod is spoken to without its proxy, which redirection leaves out. Octets that go to one endpoint alone

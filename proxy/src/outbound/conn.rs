@@ -18,6 +18,7 @@ use crate::discovery::Target;
 use crate::metrics::{
     CloseError, Errno, ErrorLabels, Id, Metrics, NoServerTls, Transport, TransportLabels, TransportRoute,
 };
+use crate::model::NameAddr;
 use crate::model::outbound::StreamFilter;
 use crate::worker::{Cx, Source, SourceTls};
 
@@ -37,6 +38,8 @@ pub struct Conn {
     /// The newest plan that it has used.
     pub(super) plan: Option<Rc<Plan>>,
     stage: Stage,
+    /// Whether it is octets whatever they look like: a peer has said so.
+    is_octets: bool,
     /// When it began to wait for an endpoint.
     since: Option<Instant>,
     /// The server name of its TLS.
@@ -107,6 +110,7 @@ impl Outbound {
             destination: None,
             plan: None,
             stage: Stage::Waiting,
+            is_octets: false,
             since: None,
             sni: None,
             transport,
@@ -121,6 +125,34 @@ impl Outbound {
         } else {
             self.discover(cx, &mut conn)
         };
+        (conn, step)
+    }
+
+    /// Octets that came in from another cluster go on by a name. Their transport is counted where they came in.
+    pub(crate) fn octets_by_name(
+        &mut self,
+        cx: &mut Cx<'_, '_>,
+        id: ConnId,
+        original: std::net::SocketAddr,
+        name: NameAddr,
+    ) -> (Conn, Step) {
+        let mut conn = Conn {
+            id,
+            client: original,
+            original,
+            target: Target::Name(name),
+            destination: None,
+            plan: None,
+            stage: Stage::Waiting,
+            is_octets: true,
+            since: None,
+            sni: None,
+            transport: Id::default(),
+            route: None,
+            closed: CloseError::None,
+            counted: (0, 0),
+        };
+        let step = self.discover(cx, &mut conn);
         (conn, step)
     }
 
@@ -152,6 +184,9 @@ impl Outbound {
     fn start(&mut self, cx: &mut Cx<'_, '_>, conn: &mut Conn, plan: Rc<Plan>) -> Step {
         conn.plan = Some(Rc::clone(&plan));
         cx.shared.metrics.protocols[plan.protocol].connections += 1;
+        if conn.is_octets {
+            return self.not_http(cx, conn);
+        }
         match &plan.kind {
             Kind::Http(http) => match http.detect {
                 Detect::Http1 => self.serve(cx, conn, Detected::Http1),

@@ -26,18 +26,6 @@ pub(super) enum Unusable {
 pub(super) struct Surroundings<'a> {
     pub(super) config: &'a config::Outbound,
     pub(super) credentials: Option<&'a Credentials>,
-    /// Whether endpoints on loopback are spoken to: where nothing is redirected, there is no loop.
-    pub(super) loopback: Loopback,
-}
-
-/// Whether endpoints on loopback are spoken to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Loopback {
-    /// They are refused: redirected traffic would come back.
-    #[default]
-    Refused,
-    /// They are: nothing is redirected here.
-    Allowed,
 }
 
 // === impl Surroundings ===
@@ -49,7 +37,7 @@ impl Surroundings<'_> {
         endpoint: &Endpoint,
         eager: Option<Upstream>,
     ) -> Result<EndpointSpec, Unusable> {
-        if endpoint.addr.ip().is_loopback() && self.loopback == Loopback::Refused {
+        if endpoint.addr.ip().is_loopback() && !self.config.allow_loopback {
             return Err(Unusable::Loopback);
         }
         let tls = self.tls(endpoint)?;

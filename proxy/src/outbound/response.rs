@@ -75,6 +75,9 @@ impl Outbound {
             return ResponseStep::Pass;
         }
         self.verdict(cx, exchange, now, Verdict::Failure, None);
+        if matches!(failure, Failure::Connect(_)) {
+            self.avoid(cx, exchange, now);
+        }
         if attempt.answered {
             // What has been sent stands; the stream ends where it broke.
             return self.broken(cx, exchange, failure);
@@ -238,6 +241,16 @@ impl Outbound {
         let is_known = !exchange.asker.grpc || outcome.grpc.is_some() || end == End::Stream;
         if is_known {
             self.verdict(cx, exchange, now, verdict_of(outcome), hint);
+        }
+    }
+
+    /// An endpoint that cannot be connected to is as slow as connecting may take, so that others are preferred for a while.
+    fn avoid(&mut self, cx: &Cx<'_, '_>, exchange: &Exchange, now: Instant) {
+        let Some(tried) = exchange.attempt else { return };
+        let Some(backend) = self.backends.get_mut(tried.at.backend) else { return };
+        let ewma = backend.ewma;
+        if let Some(member) = backend.member_mut(tried.at) {
+            member.estimate.observe(&ewma, now, cx.shared.config.outbound.connect_timeout);
         }
     }
 

@@ -63,6 +63,9 @@ impl Outbound {
             if backend.is_unreachable() {
                 continue;
             }
+            if !is_new {
+                backend.waiting.retain(|other| *other != waiter);
+            }
             let limit = backend.failfast();
             last = Some(item.backend);
             if backend.shut_since.is_some() {
@@ -79,9 +82,6 @@ impl Outbound {
             let trial = backend.next_trial().map(|at| at.saturating_duration_since(now));
             let wait = trial.map_or(limit - waited, |trial| trial.min(limit - waited));
             left = Some(left.map_or(wait, |left| left.min(wait)));
-            if !is_new {
-                backend.waiting.retain(|other| *other != waiter);
-            }
             backend.waiting.push_back(waiter);
         }
         match (left, last) {

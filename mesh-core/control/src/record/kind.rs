@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    AuthorizationPolicy, EgressNetwork, EndpointSlice, ExternalWorkload, Key, MeshTlsAuthentication,
+    AuthorizationPolicy, EgressNetwork, EndpointSlice, ExternalWorkload, Fault, Key, MeshTlsAuthentication,
     Namespace, NetworkAuthentication, Node, Owned, Pod, Profile, RateLimit, Route, Server,
     ServerAuthorization, Service, TrafficSplit, Uid,
 };
@@ -150,6 +150,7 @@ kinds! {
     NetworkAuthentication(NetworkAuthentication) = "policy.linkerd.io" "v1alpha1" [] "NetworkAuthentication" "networkauthentications" ALL MAYBE, "Network authentications.";
     RateLimit(RateLimit) = "policy.linkerd.io" "v1alpha1" [] "HTTPLocalRateLimitPolicy" "httplocalratelimitpolicies" ALL MAYBE, "Rate limits.";
     EgressNetwork(EgressNetwork) = "policy.linkerd.io" "v1alpha1" [] "EgressNetwork" "egressnetworks" ALL MAYBE, "Destinations outside the cluster.";
+    Fault(Fault) = "fault.linkerd.io" "v1alpha1" [] "HTTPFault" "httpfaults" ALL MAYBE, "Delays and resets on purpose.";
     PolicyHttpRoute(Route) = "policy.linkerd.io" "v1beta3" ["v1beta2" "v1beta1" "v1alpha1"] "HTTPRoute" "httproutes" ALL MAYBE, "HTTP routes of the mesh's group.";
     HttpRoute(Route) = "gateway.networking.k8s.io" "v1" ["v1beta1"] "HTTPRoute" "httproutes" ALL MAYBE, "HTTP routes of the Gateway API.";
     GrpcRoute(Route) = "gateway.networking.k8s.io" "v1" ["v1alpha2"] "GRPCRoute" "grpcroutes" ALL MAYBE, "gRPC routes.";
@@ -170,7 +171,7 @@ macro_rules! untagged {
 }
 
 untagged!(Node Namespace Service Pod EndpointSlice Owned Profile TrafficSplit ExternalWorkload Server);
-untagged!(ServerAuthorization AuthorizationPolicy MeshTlsAuthentication NetworkAuthentication RateLimit EgressNetwork);
+untagged!(Fault ServerAuthorization AuthorizationPolicy MeshTlsAuthentication NetworkAuthentication RateLimit EgressNetwork);
 
 /// A page of a list.
 pub struct Page {

@@ -63,6 +63,8 @@ enum Ended {
     TooOld,
     /// The kind is not served.
     Absent,
+    /// This account may not read the kind.
+    Forbidden(String),
     /// Something else.
     Failed(String),
 }
@@ -120,6 +122,18 @@ impl Follower {
                     told_absent = false;
                     pause = FIRST_PAUSE;
                     self.watch(from).await;
+                }
+                // Installed rights may be older than the program: then the kind is as good as absent.
+                Err(Ended::Forbidden(cause)) if self.kind.watched().optional => {
+                    if !std::mem::replace(&mut told_absent, true) {
+                        tracing::warn!(
+                            kind = self.name(),
+                            cause,
+                            "this kind may not be read; it is passed over until it may"
+                        );
+                        self.sink.take(vec![self.nothing()]);
+                    }
+                    tokio::time::sleep(self.absent).await;
                 }
                 Err(Ended::Absent) if self.next_version() => continue,
                 Err(Ended::Absent) => {
@@ -179,7 +193,7 @@ impl Follower {
                     return;
                 }
                 Ended::Absent => return,
-                ended @ Ended::Failed(_) => self.failed("watch", &ended),
+                ended @ (Ended::Failed(_) | Ended::Forbidden(_)) => self.failed("watch", &ended),
             }
             // A watch that ends at once, whatever the reason, must not be begun again at once.
             if begun.elapsed() > LONGEST_PAUSE {
@@ -299,7 +313,7 @@ impl Follower {
     fn failed(&self, what: &'static str, ended: &Ended) {
         self.counters.failures.with(&[self.name()]).inc();
         let cause = match ended {
-            Ended::Failed(cause) => cause.as_str(),
+            Ended::Failed(cause) | Ended::Forbidden(cause) => cause.as_str(),
             Ended::TooOld => "the version is too old",
             Ended::Absent => "the kind is not served",
             Ended::Normally => "it ended",
@@ -322,6 +336,7 @@ fn ended(error: &kube::Error) -> Ended {
     match error {
         kube::Error::Api(status) if status.code == 410 => Ended::TooOld,
         kube::Error::Api(status) if status.code == 404 => Ended::Absent,
+        kube::Error::Api(status) if status.code == 403 => Ended::Forbidden(status.message.clone()),
         other => Ended::Failed(other.to_string()),
     }
 }

@@ -1,7 +1,7 @@
 //! Endpoints: their connections, and requests that wait for one.
 
 use std::collections::VecDeque;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::net::TcpStream;
 
@@ -32,6 +32,8 @@ pub(super) struct Endpoint {
     pub(super) http2: Vec<Key>,
     /// Connections with HTTP/1 that wait for a request, the one that served last at the end.
     pub(super) idle: VecDeque<(Key, Instant)>,
+    /// Streams that its last HTTP/2 connection allowed, for those that have not said so yet.
+    pub(super) streams: Option<u32>,
     /// How many connections are being opened.
     pub(super) opening_http1: u32,
     pub(super) opening_http2: u32,
@@ -47,6 +49,9 @@ pub(super) struct Endpoint {
     pub(super) written: u64,
 }
 
+/// A connection that lasts less than this is not opened again without a pause.
+const SHORT_LIFE: Duration = Duration::from_secs(1);
+
 // === impl Endpoint ===
 
 impl Endpoint {
@@ -60,6 +65,7 @@ impl Endpoint {
             ready,
             http2: Vec::new(),
             idle: VecDeque::new(),
+            streams: None,
             opening_http1: 0,
             opening_http2: 0,
             waiting: VecDeque::new(),
@@ -255,7 +261,10 @@ impl<H: Handler> Engine<H> {
             Purpose::Http2 => {
                 place.opening_http2 = place.opening_http2.saturating_sub(1);
                 conn.out.extend_from_slice(&place.spec.preface.http2);
-                let codec = Connection::client(place.spec.h2, &mut conn.out);
+                let mut codec = Connection::client(place.spec.h2, &mut conn.out);
+                if let Some(streams) = place.streams {
+                    codec.assume_streams(streams);
+                }
                 let keep_alive = place.spec.h2_keep_alive.map(|(interval, timeout, idle)| KeepAlive {
                     interval,
                     timeout,
@@ -447,6 +456,7 @@ impl<H: Handler> Engine<H> {
 
     /// Opens what an endpoint needs: for requests that wait, or ahead of them.
     pub(super) fn ensure(&mut self, endpoint: Key) {
+        let now = self.core.now;
         let Some(place) = self.core.endpoints.get(endpoint) else { return };
         let exchanges = &self.core.exchanges;
         let waits = |shared: bool| {
@@ -467,7 +477,8 @@ impl<H: Handler> Engine<H> {
             self.dial(endpoint, Purpose::Http1);
         }
         let Some(place) = self.core.endpoints.get_mut(endpoint) else { return };
-        if !http2 && !http1 && !ahead && !place.ready {
+        let may_dial = place.retry_at.is_none_or(|at| at <= now);
+        if !http2 && !http1 && !ahead && !place.ready && may_dial {
             // Nobody needs it now; whoever does next finds out.
             place.ready = true;
             self.endpoint_event(endpoint, EndpointEvent::Ready);
@@ -517,8 +528,14 @@ impl<H: Handler> Engine<H> {
     }
 
     /// A connection of an endpoint is gone.
-    pub(super) fn endpoint_lost(&mut self, endpoint: Key, key: Key, errno: i32, was_up: bool) {
+    pub(super) fn endpoint_lost(&mut self, endpoint: Key, key: Key, errno: i32, up_for: Option<Duration>) {
+        let now = self.core.now;
+        let was_up = up_for.is_some();
         if let Some(place) = self.core.endpoints.get_mut(endpoint) {
+            if up_for.is_some_and(|time| time < SHORT_LIFE) && place.spec.eager.is_some() {
+                // A peer that takes connections only to close them is not called again at once.
+                place.retry_at = Some(now + place.spec.backoff.min());
+            }
             place.connections = place.connections.saturating_sub(1);
             place.http2.retain(|known| *known != key);
             place.idle.retain(|(known, _)| *known != key);

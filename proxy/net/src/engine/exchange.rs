@@ -84,6 +84,7 @@ pub(super) struct Attempted {
 pub(super) struct Replay {
     pub(super) limit: usize,
     pub(super) kept: Vec<u8>,
+    pub(super) trailers: Option<HeaderList>,
     /// Whether more was sent than may be kept.
     pub(super) lost: bool,
 }

@@ -349,12 +349,21 @@ impl<H: Handler> Engine<H> {
         }
     }
 
+    /// Passes on a head that was held, now that its content or its trailers are there. Whether what follows still belongs to the
+    /// attempt that runs: the handler may have begun another.
+    fn respond_held(&mut self, key: Key, trailers: Option<&HeaderList>) -> bool {
+        let Some(exchange) = self.core.exchanges.get_mut(key) else { return false };
+        let number = exchange.attempt.number;
+        if let Some(held) = exchange.held.take() {
+            self.respond(key, held, End::More, trailers);
+        }
+        self.core.exchanges.get(key).is_some_and(|exchange| exchange.attempt.number == number)
+    }
+
     /// Content of a request or a response.
     pub(super) fn on_data(&mut self, key: Key, direction: Direction, data: &[u8], end: End) {
-        if direction == Direction::Response
-            && let Some(held) = self.core.exchanges.get_mut(key).and_then(|exchange| exchange.held.take())
-        {
-            self.respond(key, held, End::More, None);
+        if direction == Direction::Response && !self.respond_held(key, None) {
+            return;
         }
         let now = self.core.now;
         let Some(exchange) = self.core.exchanges.get_mut(key) else { return };
@@ -379,10 +388,8 @@ impl<H: Handler> Engine<H> {
 
     /// Trailers of a request or a response.
     pub(super) fn on_trailers(&mut self, key: Key, direction: Direction, trailers: &mut HeaderList) {
-        if direction == Direction::Response
-            && let Some(held) = self.core.exchanges.get_mut(key).and_then(|exchange| exchange.held.take())
-        {
-            self.respond(key, held, End::More, Some(trailers));
+        if direction == Direction::Response && !self.respond_held(key, Some(trailers)) {
+            return;
         }
         let now = self.core.now;
         let Some(exchange) = self.core.exchanges.get_mut(key) else { return };
@@ -469,7 +476,10 @@ impl<H: Handler> Engine<H> {
             exchange.up.at = 0;
         }
         if exchange.up.end == PipeEnd::Passed {
-            exchange.up.end = PipeEnd::Ended;
+            exchange.up.end = match exchange.replay.trailers.take() {
+                Some(trailers) => PipeEnd::Trailers(Box::new(trailers)),
+                None => PipeEnd::Ended,
+            };
         }
         let endpoint = exchange.endpoint.take();
         if let Some(endpoint) = endpoint {

@@ -64,6 +64,8 @@ pub(super) enum Writing {
     UntilClose,
     /// What comes is thrown away: the message has no body.
     Nothing,
+    /// What comes waits until the answer to CONNECT is there.
+    Later,
 }
 
 // === impl Http1Server ===
@@ -113,7 +115,7 @@ impl Writing {
         match self {
             Self::Done if data.is_empty() => return Ok(()),
             Self::Done => return Err(Mismatch),
-            Self::Nothing => {}
+            Self::Nothing | Self::Later => {}
             Self::UntilClose => out.extend_from_slice(data),
             Self::Chunked => write_chunk(data, out),
             Self::Length(left) => {
@@ -228,7 +230,7 @@ impl Core {
         };
         let reuse = if client.once { Reuse::Close } else { Reuse::KeepAlive };
         write_request(head, body, reuse, &mut conn.out);
-        client.writing = Writing::of(body);
+        client.writing = if method == Method::Connect { Writing::Later } else { Writing::of(body) };
         client.exchange = Some(exchange);
         client.method = method;
         client.body = None;

@@ -133,17 +133,24 @@ impl<H: Handler> Engine<H> {
                 }
             }
             Seen::GoAway => self.http2_leaving(key),
-            Seen::Settings => {
-                if let Some(Origin::Endpoint(endpoint)) = self.core.conns.get(key).map(|conn| conn.origin) {
-                    self.serve_waiting(endpoint);
-                }
-            }
+            Seen::Settings => self.http2_settings(key),
             Seen::Pong => {
                 if let Some(Stage::Http2(http2)) = self.core.conns.get_mut(key).map(|conn| &mut conn.stage) {
                     http2.pinged = None;
                 }
             }
         }
+    }
+
+    /// A server has said what it allows.
+    fn http2_settings(&mut self, key: Key) {
+        let Some(conn) = self.core.conns.get(key) else { return };
+        let (Stage::Http2(http2), Origin::Endpoint(endpoint)) = (&conn.stage, conn.origin) else { return };
+        let streams = http2.codec.peer_settings().max_concurrent_streams;
+        if let Some(place) = self.core.endpoints.get_mut(endpoint) {
+            place.streams = Some(streams);
+        }
+        self.serve_waiting(endpoint);
     }
 
     /// A request whose fields exceed the limits is answered; a response is an error of the server.

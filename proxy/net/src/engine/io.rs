@@ -110,7 +110,7 @@ impl Core {
                     if conn.wire.capacity() == 0 {
                         conn.wire = self.pool.buffer();
                     }
-                    if session.seal(&conn.out, &mut conn.wire).is_err() {
+                    if session.seal(&conn.out, &mut conn.sealed, &mut conn.wire).is_err() {
                         broken = Some(0);
                         break;
                     }
@@ -159,7 +159,7 @@ impl Core {
         conn.state.fin = Fin::Sent;
         if let Some(session) = &mut conn.tls {
             let mut wire = self.pool.buffer();
-            session.close(&mut wire);
+            session.close(&mut conn.sealed, &mut wire);
             let waker = self.ready.waker(key.index + LISTENERS);
             // A full socket loses this notice, and the end of the stream still follows.
             let _ = Pin::new(&mut conn.socket).poll_write(&mut Context::from_waker(waker), &wire);

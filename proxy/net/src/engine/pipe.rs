@@ -5,7 +5,7 @@ use super::arena::Key;
 use super::conn::{Ending, Stage};
 use super::core::Core;
 use super::exchange::{Leg, Phase, PipeEnd};
-use super::http1::Mismatch;
+use super::http1::{Mismatch, Writing};
 use crate::h2::{End, ErrorCode, SendError};
 use crate::headers::HeaderList;
 
@@ -121,6 +121,7 @@ impl Core {
         match target.filter(|_| pipe.is_empty()) {
             Some(target) => {
                 self.put_trailers(target, trailers);
+                self.keep_trailers(key, direction, || trailers.clone());
                 self.passed_end(key, direction);
             }
             None => pipe.end = PipeEnd::Trailers(Box::new(trailers.clone())),
@@ -136,7 +137,19 @@ impl Core {
         if let PipeEnd::Trailers(trailers) = &mut pipe.end {
             let trailers = std::mem::take(trailers);
             self.put_trailers(target, &trailers);
+            self.keep_trailers(key, direction, || *trailers);
             self.passed_end(key, direction);
+        }
+    }
+
+    /// Keeps the trailers of a request that may have to be sent again.
+    fn keep_trailers(&mut self, key: Key, direction: Direction, trailers: impl FnOnce() -> HeaderList) {
+        if let Some(exchange) = self.exchanges.get_mut(key)
+            && direction == Direction::Request
+            && exchange.replay.limit > 0
+            && !exchange.replay.lost
+        {
+            exchange.replay.trailers = Some(trailers());
         }
     }
 
@@ -164,6 +177,9 @@ impl Core {
                 Some(writing) => written(writing.data(data, end, &mut conn.out), data.len(), end),
                 None => Put::Broken,
             },
+            (Stage::Http1Client(client), None) if client.writing == Writing::Later => {
+                Put::Taken(0, Ended::No)
+            }
             (Stage::Http1Client(client), None) => {
                 written(client.writing.data(data, end, &mut conn.out), data.len(), end)
             }

@@ -12,8 +12,15 @@ use rustls_pki_types::ServerName;
 
 use super::ConnectError;
 
-/// One TLS connection, as client or as server. It holds no octet of its own between calls.
-pub(super) enum Session {
+/// One TLS connection, as client or as server. It holds no octet of its own between calls: the part of a record that
+/// [`open`](Self::open) did not consume has to be there in every call until more of it has come.
+pub(super) struct Session {
+    side: Side,
+    /// Nothing can be opened or sealed any more.
+    failed: bool,
+}
+
+enum Side {
     Client(UnbufferedClientConnection),
     Server(UnbufferedServerConnection),
 }
@@ -45,11 +52,12 @@ impl Session {
         config: Arc<rustls::ClientConfig>,
         name: ServerName<'static>,
     ) -> Result<Self, Error> {
-        UnbufferedClientConnection::new(config, name).map(Self::Client)
+        UnbufferedClientConnection::new(config, name)
+            .map(|side| Self { side: Side::Client(side), failed: false })
     }
 
     pub(super) fn server(config: Arc<rustls::ServerConfig>) -> Result<Self, Error> {
-        UnbufferedServerConnection::new(config).map(Self::Server)
+        UnbufferedServerConnection::new(config).map(|side| Self { side: Side::Server(side), failed: false })
     }
 
     /// Opens records at the start of `wire`; content is appended to `plain`, what the protocol answers to `reply`.
@@ -62,52 +70,61 @@ impl Session {
         plain: &mut Vec<u8>,
         reply: &mut Vec<u8>,
     ) -> Result<Opened, Error> {
-        match self {
-            Self::Client(session) => open(session, wire, plain, reply),
-            Self::Server(session) => open(session, wire, plain, reply),
+        if self.failed {
+            return Err(Error::HandshakeNotComplete);
         }
+        let opened = match &mut self.side {
+            Side::Client(session) => open(session, wire, plain, reply),
+            Side::Server(session) => open(session, wire, plain, reply),
+        };
+        self.failed = opened.is_err();
+        opened
     }
 
-    /// Seals `plain` in as few records as possible and appends them to `wire`.
+    /// Seals `plain` in as few records as possible and appends them to `wire`; `unread` is what `open` has not consumed.
     ///
     /// # Errors
     /// When the handshake is not done, or the keys are used up.
-    pub(super) fn seal(&mut self, plain: &[u8], wire: &mut Vec<u8>) -> Result<(), Error> {
-        match self {
-            Self::Client(session) => seal(session, Some(plain), wire),
-            Self::Server(session) => seal(session, Some(plain), wire),
-        }
+    pub(super) fn seal(&mut self, plain: &[u8], unread: &mut [u8], wire: &mut Vec<u8>) -> Result<(), Error> {
+        self.sealing(Some(plain), unread, wire)
     }
 
     /// Tells the peer that nothing more will be sent.
-    pub(super) fn close(&mut self, wire: &mut Vec<u8>) {
+    pub(super) fn close(&mut self, unread: &mut [u8], wire: &mut Vec<u8>) {
         // Where that cannot be said any more, the end of the stream says it.
-        let _ = match self {
-            Self::Client(session) => seal(session, None, wire),
-            Self::Server(session) => seal(session, None, wire),
-        };
+        let _ = self.sealing(None, unread, wire);
+    }
+
+    fn sealing(&mut self, plain: Option<&[u8]>, unread: &mut [u8], wire: &mut Vec<u8>) -> Result<(), Error> {
+        if self.failed {
+            return Err(Error::HandshakeNotComplete);
+        }
+        match &mut self.side {
+            Side::Client(session) => seal(session, plain, unread, wire),
+            Side::Server(session) => seal(session, plain, unread, wire),
+        }
     }
 
     pub(super) fn is_handshaking(&self) -> bool {
-        match self {
-            Self::Client(session) => session.is_handshaking(),
-            Self::Server(session) => session.is_handshaking(),
+        match &self.side {
+            Side::Client(session) => session.is_handshaking(),
+            Side::Server(session) => session.is_handshaking(),
         }
     }
 
     /// The protocol that both sides agreed on.
     pub(super) fn alpn(&self) -> Option<&[u8]> {
-        match self {
-            Self::Client(session) => session.alpn_protocol(),
-            Self::Server(session) => session.alpn_protocol(),
+        match &self.side {
+            Side::Client(session) => session.alpn_protocol(),
+            Side::Server(session) => session.alpn_protocol(),
         }
     }
 
     /// The peer's leaf certificate.
     pub(super) fn peer_certificate(&self) -> Option<&[u8]> {
-        let chain = match self {
-            Self::Client(session) => session.peer_certificates(),
-            Self::Server(session) => session.peer_certificates(),
+        let chain = match &self.side {
+            Side::Client(session) => session.peer_certificates(),
+            Side::Server(session) => session.peer_certificates(),
         };
         chain.and_then(<[_]>::first).map(AsRef::as_ref)
     }
@@ -141,7 +158,7 @@ where
         let state = match state {
             Ok(state) => state,
             Err(error) => {
-                alert(session, reply);
+                alert(session, &mut wire[at..], reply);
                 return Err(error);
             }
         };
@@ -173,13 +190,13 @@ where
 }
 
 /// Collects what the session has to say about its failure.
-fn alert<Data>(session: &mut UnbufferedConnectionCommon<Data>, reply: &mut Vec<u8>)
+fn alert<Data>(session: &mut UnbufferedConnectionCommon<Data>, wire: &mut [u8], reply: &mut Vec<u8>)
 where
     UnbufferedConnectionCommon<Data>: Process<Data>,
 {
     // One alert is queued; the bound only makes the end of the loop plain.
     for _ in 0..4 {
-        match session.process(&mut []).state {
+        match session.process(wire).state {
             Ok(ConnectionState::EncodeTlsData(mut data)) => {
                 if encode(&mut data, reply).is_err() {
                     return;
@@ -210,13 +227,14 @@ fn encode<Data>(
 fn seal<Data>(
     session: &mut UnbufferedConnectionCommon<Data>,
     plain: Option<&[u8]>,
+    unread: &mut [u8],
     wire: &mut Vec<u8>,
 ) -> Result<(), Error>
 where
     UnbufferedConnectionCommon<Data>: Process<Data>,
 {
     loop {
-        match session.process(&mut []).state? {
+        match session.process(unread).state? {
             ConnectionState::WriteTraffic(mut traffic) => {
                 let start = wire.len();
                 let room = plain.map_or(ALERT, |plain| plain.len() + (plain.len() / RECORD + 1) * OVERHEAD);

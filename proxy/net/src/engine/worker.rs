@@ -698,7 +698,8 @@ impl<H: Handler> Engine<H> {
             }
             Origin::Endpoint(endpoint) => {
                 let up = !matches!(conn.stage, Stage::Connecting(_) | Stage::Securing(_));
-                self.endpoint_lost(endpoint, key, ending.errno, up);
+                let up_for = up.then(|| self.core.now.saturating_duration_since(conn.opened));
+                self.endpoint_lost(endpoint, key, ending.errno, up_for);
             }
         }
     }

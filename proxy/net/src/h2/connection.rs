@@ -312,6 +312,13 @@ impl Connection {
         self.unacknowledged == 0
     }
 
+    /// Sets how many streams a client assumes to be allowed until the peer's settings are there, where more is known than nothing.
+    pub fn assume_streams(&mut self, streams: u32) {
+        if self.peer_settings == PeerSettings::Assumed {
+            self.peer.max_concurrent_streams = streams;
+        }
+    }
+
     /// How many more streams a client may open now.
     #[must_use]
     pub fn open_capacity(&self) -> usize {

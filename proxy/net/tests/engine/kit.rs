@@ -47,7 +47,6 @@ pub(crate) enum Mode {
     Http1,
     Http2,
     Tunnel,
-    ServerFirst,
     TransportHeader,
     ProxyHeader,
     Refuse,
@@ -77,6 +76,7 @@ pub(crate) enum Note {
 }
 
 /// What a test may tell its engine.
+#[derive(Debug)]
 pub(crate) enum Order {
     Drain(Duration),
     RemoveEndpoint,
@@ -231,10 +231,6 @@ impl Handler for Scripted {
             Mode::Http1 => self.serve(false),
             Mode::Http2 => self.serve(true),
             Mode::Tunnel => self.tunnel(),
-            Mode::ServerFirst => match self.endpoint {
-                Some(endpoint) => Step::TunnelServerFirst { endpoint, idle: self.script.idle },
-                None => Step::Close { reason: "no target", reset: true },
-            },
             Mode::TransportHeader => Step::ReadTransportHeader { timeout: PATIENCE },
             Mode::ProxyHeader => Step::ReadProxyHeader { timeout: PATIENCE },
             Mode::Refuse => Step::Close { reason: "refused", reset: true },

@@ -51,7 +51,13 @@ pub(crate) async fn answer(request: Request<Incoming>) -> Result<Response<Body>,
         response
     } else if let Some(octets) = path.strip_prefix("/big/") {
         let octets: usize = octets.parse().unwrap_or_default();
-        Response::new(full(vec![b'x'; octets]))
+        if method == "HEAD" {
+            let mut response = Response::new(full(""));
+            response.headers_mut().insert("content-length", HeaderValue::from(octets));
+            response
+        } else {
+            Response::new(full(vec![b'x'; octets]))
+        }
     } else if path == "/never" {
         std::future::pending().await
     } else {

@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
-use super::super::{App, Conn, Context, Exchange, Inbound, Lookups, Routed, Settings};
+use super::super::{Advanced, App, Conn, Context, Exchange, Inbound, Lookups, Routed, Settings, tunneled};
 use crate::identity::Credentials;
 use crate::metrics::{Aggregate, Format, Metrics, Snapshot};
 use crate::model::inbound::{DefaultAllow, Protocol};
@@ -90,7 +90,10 @@ impl Handler for Alone {
         conn: &mut Conn,
         event: Progress<'_>,
     ) -> Step {
-        self.inbound.advance(cx!(self, ctl), id, conn, &event)
+        match self.inbound.advance(cx!(self, ctl), id, conn, &event) {
+            Advanced::Step(step) => step,
+            Advanced::On(_) => Step::Close { reason: "there is no outbound side", reset: false },
+        }
     }
 
     fn request(
@@ -158,7 +161,7 @@ impl Handler for Alone {
         _: Option<(EndpointId, &mut App)>,
         summary: &Summary,
     ) {
-        self.inbound.finished(&mut self.metrics, exchange, summary, ctl.now());
+        self.inbound.finished(cx!(self, ctl), exchange, summary);
     }
 
     fn closed(&mut self, ctl: &mut Control<'_, Self>, conn: Conn, report: &CloseReport) {
@@ -166,10 +169,12 @@ impl Handler for Alone {
     }
 
     fn tunneled(&mut self, conn: &mut Conn, direction: Direction, octets: usize) {
-        self.inbound.tunneled(conn, direction, octets);
+        tunneled(&mut self.metrics, conn, direction, octets);
     }
 
-    fn endpoint(&mut self, _: &mut Control<'_, Self>, _: EndpointId, _: &mut App, _: EndpointEvent) {}
+    fn endpoint(&mut self, _: &mut Control<'_, Self>, _: EndpointId, _: &mut App, event: EndpointEvent) {
+        self.inbound.endpoint(&mut self.metrics, event);
+    }
 
     fn message(&mut self, ctl: &mut Control<'_, Self>, said: Said) {
         match said {

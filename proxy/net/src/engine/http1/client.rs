@@ -6,7 +6,8 @@ use super::super::exchange::Leg;
 use super::super::{Direction, Engine, Failure, Handler, HttpVersion};
 use super::{Http1Client, Writing};
 use crate::h2::End;
-use crate::http1::{Body, BodyDecoder, Parsed, Upgrade, Version, parse_response};
+use crate::headers::HeaderList;
+use crate::http1::{Body, BodyDecoder, Parsed, Reuse, Upgrade, Version, parse_response};
 
 impl<H: Handler> Engine<H> {
     /// Takes responses from what a server has sent; the number of octets that are done with.
@@ -50,6 +51,10 @@ impl<H: Handler> Engine<H> {
                     Version::Http10 => HttpVersion::Http10,
                     Version::Http11 => HttpVersion::Http11,
                 };
+                if response.upgrade == Upgrade::Tunnel && client.writing == Writing::Later {
+                    self.http1_connected(key, exchange, version, head);
+                    return taken;
+                }
                 if response.upgrade != Upgrade::None {
                     self.on_upgraded(exchange, head, &input[taken..]);
                     return input.len();
@@ -76,6 +81,17 @@ impl<H: Handler> Engine<H> {
                 input.len()
             }
         }
+    }
+
+    /// A server has agreed to the CONNECT of a stream: octets pass as the content of both messages.
+    fn http1_connected(&mut self, key: Key, exchange: Key, version: HttpVersion, head: HeaderList) {
+        if let Some(client) = self.http1_client(key) {
+            client.writing = Writing::UntilClose;
+            client.reuse = Reuse::Close;
+            client.body = Some(BodyDecoder::new(Body::UntilClose));
+        }
+        self.on_response(exchange, version, head, End::More);
+        self.core.pump(exchange, Direction::Request);
     }
 
     fn http1_response_body(&mut self, key: Key, exchange: Key, input: &[u8]) -> usize {

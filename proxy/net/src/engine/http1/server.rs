@@ -81,6 +81,7 @@ impl<H: Handler> Engine<H> {
         let step = match decoder.decode(input, &mut trailers) {
             Ok(step) => step,
             Err(_) => {
+                server.exchange = None;
                 self.core.pool.give_list(trailers);
                 if let Some(exchange) = exchange {
                     self.client_gone(exchange);

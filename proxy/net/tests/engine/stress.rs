@@ -1,0 +1,201 @@
+//! What hostile, slow and many peers may do to a worker.
+
+use std::net::TcpStream;
+use std::time::Duration;
+
+use proxy_net::engine::{Direction, Failure, Upstream};
+use proxy_net::h2::{End, ErrorCode, PREFACE, frame};
+use proxy_net::headers::HeaderList;
+use proxy_net::hpack::Encoder;
+use tokio::io::AsyncReadExt;
+
+use crate::kit::{self, Mode, Note, Script};
+use crate::peers;
+use crate::raw::{Raw, Server};
+
+const GET: &str = "GET / HTTP/1.1\r\nhost: web.test\r\n\r\n";
+
+/// A connection's start and one request after the other.
+struct Frames {
+    bytes: Vec<u8>,
+    encoder: Encoder,
+    next: u32,
+}
+
+impl Frames {
+    fn new() -> Self {
+        let mut bytes = PREFACE.to_vec();
+        frame::head(0, frame::kind::SETTINGS, 0, 0, &mut bytes);
+        Self { bytes, encoder: Encoder::new(), next: 1 }
+    }
+
+    fn request(&mut self, path: &str, end: End) -> u32 {
+        let list: HeaderList = [
+            (&b":method"[..], &b"GET"[..]),
+            (b":scheme", b"http"),
+            (b":authority", b"web.test"),
+            (b":path", path.as_bytes()),
+        ]
+        .into_iter()
+        .collect();
+        let id = self.next;
+        self.next += 2;
+        let encoder = &mut self.encoder;
+        frame::write_headers(id, end, 16_384, &mut self.bytes, |out| encoder.encode(list.iter(), out));
+        id
+    }
+}
+
+/// Reads until the peer closes; the code of its GOAWAY.
+async fn farewell(client: &mut Raw) -> Option<u32> {
+    let mut seen = Vec::new();
+    let _ = tokio::time::timeout(Duration::from_secs(10), client.0.read_to_end(&mut seen)).await.unwrap();
+    let mut at = 0;
+    let mut code = None;
+    while let frame::Parsed::Frame(found, taken) = frame::parse(&seen[at..], 16_777_215) {
+        if let frame::Frame::GoAway { code: given, .. } = found {
+            code = Some(given.0);
+        }
+        at += taken;
+    }
+    code
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn floods_are_told_to_calm_down_and_others_are_served_on() {
+    let server = peers::serve().await;
+    let mut script = Script::to(kit::endpoint(server), Upstream::Http2);
+    script.mode = Mode::Detect;
+    let engine = script.run();
+    let mut rapid = Frames::new();
+    for _ in 0..1000 {
+        let id = rapid.request("/never", End::Stream);
+        frame::write_reset(id, ErrorCode::CANCEL, &mut rapid.bytes);
+    }
+    let mut pings = Frames::new();
+    for _ in 0..1000 {
+        frame::write_ping([0; 8], 0, &mut pings.bytes);
+    }
+    let mut settings = Frames::new();
+    for _ in 0..1000 {
+        frame::head(0, frame::kind::SETTINGS, 0, 0, &mut settings.bytes);
+    }
+    let mut continuation = Frames::new();
+    frame::head(0, frame::kind::HEADERS, 0, 1, &mut continuation.bytes);
+    for _ in 0..1000 {
+        frame::head(0, frame::kind::CONTINUATION, 0, 1, &mut continuation.bytes);
+    }
+    for (name, flood) in
+        [("resets", rapid), ("pings", pings), ("settings", settings), ("continuation", continuation)]
+    {
+        let mut client = Raw::connect(engine.addr).await;
+        let _ = tokio::io::AsyncWriteExt::write_all(&mut client.0, &flood.bytes).await;
+        let code = farewell(&mut client).await;
+        assert!(code.is_none_or(|code| code == ErrorCode::ENHANCE_YOUR_CALM.0), "{name}: {code:?}");
+        let mut other = Raw::connect(engine.addr).await;
+        other.send(GET).await;
+        other.until("GET /").await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_may_vanish_at_any_octet() {
+    let server = peers::serve().await;
+    for upstream in [Upstream::Http1, Upstream::Http2] {
+        let mut engine = Script::to(kit::endpoint(server), upstream).run();
+        let mut http2 = Frames::new();
+        let id = http2.request("/big/2000000", End::More);
+        frame::write_data(id, b"abc", End::Stream, &mut http2.bytes);
+        let http1 = b"POST /big/2000000 HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\n\r\nabc".to_vec();
+        let mut begun = 0;
+        for bytes in [http1, http2.bytes] {
+            for cut in 1..=bytes.len() {
+                let client = TcpStream::connect(engine.addr).unwrap();
+                std::io::Write::write_all(&mut &client, &bytes[..cut]).unwrap();
+                if cut % 3 == 0 {
+                    std::thread::sleep(Duration::from_millis(1));
+                }
+                // Every other one by a reset.
+                if cut % 2 == 0 {
+                    socket2::SockRef::from(&client).set_linger(Some(Duration::ZERO)).unwrap();
+                }
+            }
+        }
+        let mut other = Raw::connect(engine.addr).await;
+        other.send("GET /last HTTP/1.1\r\nhost: web.test\r\nconnection: close\r\n\r\n").await;
+        assert!(other.rest().await.ends_with("GET /last"));
+        // Each that began is over.
+        while engine.has(|note| matches!(note, Note::Request(_))) {
+            engine.wait_for(|note| matches!(note, Note::Request(_)));
+            engine.wait_for(|note| matches!(note, Note::Finished(..)));
+            begun += 1;
+        }
+        assert!(begun > 2, "only {begun} requests were whole enough to begin");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_may_vanish_in_any_phase() {
+    let server = Server::bind().await;
+    let mut engine = Script::to(kit::endpoint(server.addr()), Upstream::Http1).run();
+    let answer = "HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
+    for cut in 0..answer.len() {
+        let mut client = Raw::connect(engine.addr).await;
+        client.send(GET).await;
+        let mut served = server.accept().await;
+        served.until("\r\n\r\n").await;
+        served.send(&answer[..cut]).await;
+        drop(served);
+        let head = answer.find("\r\n\r\n").unwrap() + 4;
+        if cut < head {
+            assert!(client.until("\r\n\r\n").await.starts_with("HTTP/1.1 502 "), "at {cut}");
+        } else {
+            let seen = client.rest().await;
+            assert!(!seen.ends_with("hello"), "at {cut}");
+        }
+        engine.wait_for(|note| *note == Note::Failed(0, Failure::Closed));
+    }
+}
+
+/// Octets of responses that the engine has taken from its server so far.
+fn taken(engine: &mut kit::Running, sum: &mut usize) -> usize {
+    while engine.has(|note| matches!(note, Note::Data(Direction::Response, _))) {
+        if let Note::Data(_, octets) =
+            engine.wait_for(|note| matches!(note, Note::Data(Direction::Response, _)))
+        {
+            *sum += octets;
+        }
+    }
+    *sum
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_that_does_not_read_stops_its_server() {
+    let server = peers::serve().await;
+    for upstream in [Upstream::Http1, Upstream::Http2] {
+        let mut engine = Script::to(kit::endpoint(server), upstream).run();
+        let mut http1 = Raw::connect(engine.addr).await;
+        http1.send("GET /big/60000000 HTTP/1.1\r\nhost: a\r\n\r\n").await;
+        let mut frames = Frames::new();
+        // Windows as large as they can be, so that only the socket holds it back.
+        frame::write_window_update(0, 0x7fff_0000, &mut frames.bytes);
+        for _ in 0..5 {
+            let id = frames.request("/big/60000000", End::Stream);
+            frame::write_window_update(id, 0x7fff_0000, &mut frames.bytes);
+        }
+        let mut http2 = Raw::connect(engine.addr).await;
+        http2.send(&frames.bytes).await;
+        let mut sum = 0;
+        let mut last = 0;
+        loop {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            let now = taken(&mut engine, &mut sum);
+            if now == last && now > 0 {
+                break;
+            }
+            last = now;
+        }
+        // Two sockets' buffers of the kernel, which may grow to 6 MB on either side, and what we hold: the rest of 360 MB has to wait.
+        assert!(last < 40_000_000, "{last} octets were taken for clients that read none");
+    }
+}
