@@ -79,7 +79,28 @@ fn proxies_are_answered_from_a_real_cluster_and_users_told() {
     let web = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": namespace},
         "spec": {"selector": {"app": "web"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}});
     lab.apply(&web.to_string());
-    lab.pod(&namespace, "web-0", &json!({"app": "web"}), Ipv4Addr::new(10, 200, 0, 1));
+    let ip = Ipv4Addr::new(10, 200, 0, 1);
+    lab.pod(&namespace, "elsewhere-0", &json!({"app": "elsewhere"}), ip);
+    let mut pod = lab.live(&namespace, "pod", "elsewhere-0");
+    let status = json!({"status": pod["status"]}).to_string();
+    // The slice controller leaves out pods whose node is not there.
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "discovery-node"}});
+    lab.apply(&node.to_string());
+    pod["metadata"] = json!({"name": "web-0", "namespace": namespace,
+        "labels": {"app": "web", "linkerd.io/control-plane-ns": "linkerd"}});
+    pod["spec"] = json!({"nodeName": "discovery-node", "containers": [{"name": "a", "image": "b"}]});
+    lab.apply(&pod.to_string());
+    lab.kubectl(&[
+        "patch",
+        "pod",
+        "web-0",
+        "--namespace",
+        &namespace,
+        "--subresource=status",
+        "--type=merge",
+        "--patch",
+        &status,
+    ]);
     let path = format!("web.{namespace}.svc.cluster.local:80");
     eventually("the address of the pod", || {
         addresses(&replica, &path).filter(|found| found == &["10.200.0.1:8080"])

@@ -55,7 +55,6 @@ impl Trigger {
 pub(super) async fn begin(signals: &mut Signals, trigger: &Trigger, when_alone: bool) -> &'static str {
     let alone = async {
         if when_alone {
-            // SAFETY of the check: the numbers are those of this process and cannot be absent.
             let (pid, uid) = (std::process::id(), rustix::process::getuid().as_raw());
             match Watcher::new(Path::new("/proc"), pid, uid) {
                 Ok(watcher) => return watcher.alone().await,

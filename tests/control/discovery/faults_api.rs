@@ -20,7 +20,7 @@ fn fault(name: &str, spec: Value) -> Value {
 #[tokio::test]
 async fn delays_and_resets_are_told_as_they_come_and_go() {
     let world = World::with(&[]).await;
-    let mut client = FaultsClient::connect(format!("http://{}", world.address)).await.unwrap();
+    let mut client = FaultsClient::new(world.channel().await);
     let stream = client.watch(WatchRequest { workload: "shop:web-0".into() }).await.unwrap().into_inner();
     let mut faults = Messages { stream };
     assert!(faults.next().await.faults.is_empty(), "no fault is told at once");

@@ -11,8 +11,10 @@ mod page;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::TryStreamExt as _;
 use http::Request;
 use http::header::ACCEPT;
+use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -211,9 +213,11 @@ impl Follower {
             Ok(request) => request,
             Err(ended) => return ended,
         };
-        let stream = match tokio::time::timeout(PAGE_LIMIT, self.client.request_stream(request)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return ended(&error),
+        let stream = match tokio::time::timeout(PAGE_LIMIT, self.send(request)).await {
+            Ok(Ok(answer)) => {
+                answer.into_body().into_data_stream().map_err(std::io::Error::other).into_async_read()
+            }
+            Ok(Err(ended)) => return ended,
             Err(_) => return Ended::Failed("the watch did not begin in time".to_owned()),
         };
         self.counters.watches.with(&[self.name()]).inc();
@@ -329,14 +333,5 @@ impl Follower {
 
     fn name(&self) -> &'static str {
         self.kind.watched().plural
-    }
-}
-
-fn ended(error: &kube::Error) -> Ended {
-    match error {
-        kube::Error::Api(status) if status.code == 410 => Ended::TooOld,
-        kube::Error::Api(status) if status.code == 404 => Ended::Absent,
-        kube::Error::Api(status) if status.code == 403 => Ended::Forbidden(status.message.clone()),
-        other => Ended::Failed(other.to_string()),
     }
 }
