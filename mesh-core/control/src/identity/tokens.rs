@@ -109,7 +109,8 @@ impl Pace {
             let (permits, since) = &mut *self.state.lock();
             let now = Instant::now();
             let rate = f64::from(self.quota.per_second.max(1));
-            *permits = (*permits + rate * (now - *since).as_secs_f64()).min(f64::from(self.quota.burst.max(1)));
+            *permits =
+                (*permits + rate * (now - *since).as_secs_f64()).min(f64::from(self.quota.burst.max(1)));
             *since = now;
             let missing = 1.0 - *permits;
             let pause = Duration::from_secs_f64(missing.max(0.0) / rate);
