@@ -11,6 +11,7 @@ mod names;
 mod outbound;
 mod parse;
 mod process;
+mod reference;
 mod sockets;
 mod trace;
 
@@ -26,6 +27,7 @@ pub use self::inbound::{DefaultPolicy, Inbound, InboundTarget};
 pub use self::outbound::{Outbound, OutboundTarget};
 pub use self::parse::{Host, HostPort, Suffixes};
 pub use self::process::{AccessLog, Admin, Log, LogFormat, Process, Tap};
+pub use self::reference::page;
 pub use self::sockets::{Http1Pool, Http2Client, Http2Server, KeepAlive, Listen, Queue, TcpOptions};
 pub use self::trace::Trace;
 
@@ -126,14 +128,11 @@ fn unknown(environment: &Environment) -> Vec<String> {
     if given.is_empty() {
         return Vec::new();
     }
-    let server = ["INBOUND", "OUTBOUND"].into_iter().flat_map(|direction| {
-        names::SERVER_HTTP2.iter().map(move |part| format!("LINKERD2_PROXY_{direction}_SERVER_HTTP2_{part}"))
-    });
     let known: Vec<String> = (injected::ALL.iter().map(|variable| variable.name))
-        .chain(names::ALL.iter().copied())
+        .chain(names::ALL.iter().map(|variable| variable.name))
         .chain(names::WITHOUT_EFFECT.iter().copied())
         .map(str::to_owned)
-        .chain(server)
+        .chain(reference::server_variables().map(|(name, _)| name))
         .collect();
     let unknown = given.into_iter().filter(|name| !known.iter().any(|known| known == name));
     unknown

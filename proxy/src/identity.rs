@@ -38,6 +38,7 @@ use crate::config::{self, Source};
 use crate::discovery::client::ClientConfig;
 use crate::discovery::connect::{ClientAuth, InvalidServer};
 use crate::dns::Resolver;
+use crate::metrics::ControlMetrics;
 
 /// Bundles that may wait to be taken.
 const MAX_BUNDLES: usize = 4;
@@ -70,7 +71,7 @@ pub enum StartError {
 }
 
 /// Starts the tasks that get certificates, renew them and follow the trust bundle. They end with the
-/// runtime.
+/// runtime. Requests to the identity service are counted in `requests`.
 ///
 /// # Errors
 /// When what the configuration names cannot be used.
@@ -82,6 +83,7 @@ pub fn start(
     control: &config::Control,
     resolver: &Arc<Resolver>,
     clock: fn() -> SystemTime,
+    requests: &ControlMetrics,
 ) -> Result<Identity, StartError> {
     let trust = Trust::new(config.anchors.clone(), config.min_version)?;
     let (sender, state) = watch::channel(State { trust, credentials: None });
@@ -102,7 +104,7 @@ pub fn start(
     };
     match &config.source {
         Source::Service { service, token_file, dir, follow_bundle: follow } => {
-            let client = ClientConfig::new(service, control, &state, ClientAuth::Anonymous)?;
+            let client = ClientConfig::new(service, control, &state, ClientAuth::Anonymous, requests)?;
             if *follow {
                 let follow = follow_bundle(client.clone(), resolver.clone(), metrics.clone(), bundles);
                 tokio::spawn(follow);

@@ -6,16 +6,20 @@
 //! A client that policy refuses never causes a connection to the application: [`Conn`] decides what to do, and every decision that
 //! would dial passes [`Inbound::admit`] first; every request passes `judge`.
 
+mod answers;
 mod apps;
 mod conn;
+mod exchange;
 mod headers;
 mod http;
-mod judge;
+pub(crate) mod judge;
 mod ports;
 mod profiles;
 mod refusal;
+mod routes;
 mod series;
 mod settings;
+mod steps;
 #[cfg(test)]
 mod tests;
 mod transport;
@@ -25,23 +29,24 @@ use std::sync::Arc;
 use std::time::{Instant, SystemTime};
 
 use proxy_net::engine::{
-    Accepted, CloseReport, ConnId, Control, Detected, Direction, EndpointEvent, Handler, Progress, Step,
+    Accepted, CloseReport, ConnId, Control, Direction, EndpointEvent, Handler, Progress, Step,
 };
 use rustls_pki_types::UnixTime;
 
 pub use apps::App;
-pub use http::{Exchange, Routed};
+pub use exchange::Exchange;
+pub use http::Routed;
 pub use settings::Settings;
 
 use crate::access_log::AccessLog;
 use crate::discovery::{Answer, Discovery, Key, Target};
-use crate::identity::{Alpn, Credentials, Id, peer_id};
+use crate::identity::{Credentials, Id, peer_id};
 use crate::metrics::{Id as SeriesId, Metrics, Resource, ServerTls, Transport, TransportLabels};
 use crate::model::{InboundPolicy, NameAddr, Profile};
 use crate::worker::{Source, SourceTls};
-use conn::{AfterSilence, Plan, Reached, Stage, Way, reason};
-use http::RouteCache;
-use ports::{Port, Ports, Tunnel};
+use conn::{Way, reason};
+use ports::{Port, Ports};
+use routes::RouteCache;
 use series::TlsKey;
 use transport::Counted;
 
@@ -292,6 +297,21 @@ impl Inbound {
         }
     }
 
+    /// Octets of a tunnel pass.
+    pub fn tunneled(&mut self, metrics: &mut Metrics, conn: &mut Conn, direction: Direction, octets: usize) {
+        if conn.counted.is_none() {
+            // The server was first to talk, so nothing was asked about the connection after it was dialled.
+            self.count_open(metrics, conn);
+            let policy = self.policy(conn.port);
+            let authorization = policy.authorize(conn.way.client.ip(), &conn.way.peer);
+            let server = server_of(&policy, conn.port);
+            transport::count_admission(metrics, server, &conn.way, authorization, conn.since);
+        }
+        if let Some(counted) = &mut conn.counted {
+            counted.octets(metrics, direction, octets);
+        }
+    }
+
     /// Something happened to a connection to the application.
     pub fn endpoint(&mut self, metrics: &mut Metrics, event: EndpointEvent) {
         let id =
@@ -348,180 +368,6 @@ impl Inbound {
         })
     }
 
-    /// Turns a plan into a step. Whatever would dial asks policy first.
-    fn carry_out<E: Engine>(
-        &mut self,
-        cx: &mut Context<'_, '_, E>,
-        id: ConnId,
-        conn: &mut Conn,
-        plan: Plan,
-    ) -> Step {
-        match plan {
-            Plan::Step(step) => step,
-            Plan::Terminate => self.terminate(id, conn),
-            Plan::Tunnel if self.admit(cx, id, conn) => {
-                conn.way.stage = Stage::Settled;
-                let endpoint = self.apps.open(cx.ctl, &self.settings, conn.way.target);
-                Step::Tunnel { endpoint, idle: None }
-            }
-            Plan::Tunnel => self.close(cx, conn, reason::UNAUTHORIZED),
-            Plan::ServerFirst(after) => self.server_first(cx, id, conn, after),
-            Plan::Serve(found) => self.serve(cx, conn, found),
-            Plan::Header(header) => self.by_header(cx, id, conn, &header),
-            Plan::Close(reason) => self.close(cx, conn, reason),
-        }
-    }
-
-    fn terminate(&mut self, id: ConnId, conn: &mut Conn) -> Step {
-        let Some(credentials) = &self.credentials else {
-            conn.way.stage = Stage::Certificate;
-            self.waiting.push(id);
-            return Step::Wait { timeout: self.settings.certificate_wait };
-        };
-        conn.way.stage = Stage::Handshake;
-        let alpn = match conn.way.reached {
-            Reached::Direct => Alpn::Transport,
-            Reached::Redirected => Alpn::None,
-        };
-        Step::TerminateTls { config: credentials.server_config(alpn), timeout: self.settings.detect_timeout }
-    }
-
-    /// The client is silent. Where policy lets it in, its server may talk first.
-    fn server_first<E: Engine>(
-        &mut self,
-        cx: &mut Context<'_, '_, E>,
-        id: ConnId,
-        conn: &mut Conn,
-        after: AfterSilence,
-    ) -> Step {
-        if after == AfterSilence::Tls && conn.way.client.ip().is_loopback() {
-            conn.way.tls = conn::Tls::Loopback;
-        }
-        let policy = self.policy(conn.port);
-        if policy.authorize(conn.way.client.ip(), &conn.way.peer).is_none() {
-            // It may still show who it is, or ask for a route that lets it in.
-            let plan = conn.way.keep_waiting(&self.settings, &policy, after);
-            return self.carry_out(cx, id, conn, plan);
-        }
-        self.remember_tunnel(id, conn);
-        conn.way.stage = Stage::ServerFirst(after);
-        let endpoint = self.apps.open(cx.ctl, &self.settings, conn.way.target);
-        Step::TunnelServerFirst { endpoint, idle: None }
-    }
-
-    fn serve<E: Engine>(&mut self, cx: &mut Context<'_, '_, E>, conn: &mut Conn, found: Detected) -> Step {
-        conn.way.stage = Stage::Settled;
-        self.count_open(cx.metrics, conn);
-        match found {
-            Detected::Http2 => Step::ServeHttp2(self.settings.serve.clone()),
-            _ => Step::ServeHttp1(self.settings.serve.clone()),
-        }
-    }
-
-    /// A peer that dialled the proxy's own port says what for.
-    fn by_header<E: Engine>(
-        &mut self,
-        cx: &mut Context<'_, '_, E>,
-        id: ConnId,
-        conn: &mut Conn,
-        header: &proxy_net::transport_header::Header,
-    ) -> Step {
-        use proxy_net::transport_header::Session;
-        transport::count_header(cx, &conn.way, header);
-        match &header.name {
-            None if header.port == self.settings.port => return self.close(cx, conn, reason::LOOP),
-            None => self.move_to_port(id, conn, header.port, cx.ctl.now()),
-            Some(name) => match format!("{}:{}", name.as_ref(), header.port).parse() {
-                Ok(name) => conn.gateway = Some(name),
-                Err(_) => return self.close(cx, conn, reason::GATEWAY_DOMAIN),
-            },
-        }
-        match header.session {
-            Some(Session::Http1) => self.serve(cx, conn, Detected::Http1),
-            Some(Session::Http2) => self.serve(cx, conn, Detected::Http2),
-            None => match conn.gateway.take() {
-                Some(name) => self.octets_on(cx, id, conn, name),
-                None => self.carry_out(cx, id, conn, Plan::Tunnel),
-            },
-        }
-    }
-
-    /// Octets of a peer go on by a name, if this is a gateway for it and policy lets the peer in.
-    fn octets_on<E: Engine>(
-        &mut self,
-        cx: &mut Context<'_, '_, E>,
-        id: ConnId,
-        conn: &mut Conn,
-        name: NameAddr,
-    ) -> Step {
-        if !self.settings.gateway.contains(name.name.as_str()) {
-            return self.close(cx, conn, reason::GATEWAY_DOMAIN);
-        }
-        let own = self.credentials.as_ref().map(|credentials| credentials.id());
-        if own.is_none() || conn.way.peer.id() == own {
-            return self.close(cx, conn, reason::GATEWAY_LOOP);
-        }
-        if !self.admit(cx, id, conn) {
-            return self.close(cx, conn, reason::UNAUTHORIZED);
-        }
-        conn.way.stage = Stage::Settled;
-        conn.octets_to = Some(name);
-        // What the outbound side says takes the place of this.
-        Step::Wait { timeout: self.settings.detect_timeout }
-    }
-
-    /// The connection is for another port than the one it was made to.
-    fn move_to_port(&mut self, id: ConnId, conn: &mut Conn, number: u16, now: Instant) {
-        if let Some(port) = self.ports.get(conn.port) {
-            port.leave(id, now);
-        }
-        self.enter_port(number, now);
-        conn.port = number;
-        conn.way.target.set_port(number);
-        conn.routes = RouteCache::default();
-    }
-
-    /// Asks policy whether the client may have a connection to the application, and counts the answer.
-    fn admit<E: Engine>(&mut self, cx: &mut Context<'_, '_, E>, id: ConnId, conn: &mut Conn) -> bool {
-        self.count_open(cx.metrics, conn);
-        let policy = self.policy(conn.port);
-        let authorization = policy.authorize(conn.way.client.ip(), &conn.way.peer);
-        transport::count_admission(cx, server_of(&policy, conn.port), &conn.way, authorization);
-        if authorization.is_some() {
-            self.remember_tunnel(id, conn);
-        }
-        authorization.is_some()
-    }
-
-    fn remember_tunnel(&mut self, id: ConnId, conn: &Conn) {
-        let tls = TlsKey::new(&conn.way.tls, &conn.way.peer);
-        let (client, target, peer) = (conn.way.client.ip(), conn.way.target, conn.way.peer.clone());
-        if let Some(port) = self.ports.get(conn.port) {
-            port.add_tunnel(id, Tunnel { client, peer, target, tls });
-        }
-    }
-
-    fn close<E: Engine>(
-        &mut self,
-        cx: &mut Context<'_, '_, E>,
-        conn: &mut Conn,
-        reason: &'static str,
-    ) -> Step {
-        conn.way.stage = Stage::Settled;
-        conn.refused = true;
-        self.count_open(cx.metrics, conn);
-        transport::count_error(cx.metrics, &conn.way, reason, cx.ctl.now());
-        tracing::info!(client.addr = %conn.way.client, server.addr = %conn.way.target, reason, "connection closed");
-        Step::Close { reason, reset: false }
-    }
-
-    fn count_open(&mut self, metrics: &mut Metrics, conn: &mut Conn) {
-        if conn.counted.is_none() {
-            let policy = self.policy(conn.port);
-            conn.counted = Some(Counted::open(metrics, &conn.way, server_of(&policy, conn.port)));
-        }
-    }
-
     /// A connection looks at a port from now on; its policy.
     fn enter_port(&mut self, number: u16, now: Instant) -> Arc<InboundPolicy> {
         let port = self.open_port(number, now);
@@ -566,13 +412,6 @@ impl Lookups for Discovery {
 }
 
 // === helpers ===
-
-/// Octets of a tunnel pass.
-pub fn tunneled(metrics: &mut Metrics, conn: &mut Conn, direction: Direction, octets: usize) {
-    if let Some(counted) = &mut conn.counted {
-        counted.octets(metrics, direction, octets);
-    }
-}
 
 /// The server policy of a port as metrics name it.
 fn server_of(policy: &InboundPolicy, port: u16) -> Resource<'_> {

@@ -12,6 +12,7 @@ pub mod logging;
 pub mod metrics;
 pub mod model;
 pub mod outbound;
+pub mod runtime;
 pub mod tap;
 #[cfg(test)]
 mod testing;

@@ -55,6 +55,7 @@ use std::sync::Arc;
 use parking_lot::{Mutex, MutexGuard};
 
 mod aggregate;
+mod client;
 mod control;
 mod exposition;
 mod http;
@@ -69,6 +70,7 @@ mod transport;
 mod value;
 
 pub use aggregate::{Aggregate, Metrics, Snapshot, families};
+pub use client::{ControlRequest, ControlRequests};
 pub use control::{
     ConstantLabels, Constants, Discovery, DiscoveryLabels, Dns, DnsLabels, Identity, IdentityLabels, Process,
     ProcessLabels, Runtime, RuntimeLabels, Seconds, SpanExport, SpanExportLabels, Tap, TapLabels,

@@ -7,15 +7,18 @@
 mod backend;
 mod backends;
 mod build;
+mod classify;
 mod conn;
 mod destination;
 mod dump;
 mod endpoint;
+mod exchange;
 mod headers;
 mod plan;
 mod refusal;
 mod request;
 mod response;
+mod retries;
 mod select;
 
 use std::rc::Rc;
@@ -26,7 +29,7 @@ use slab::Slab;
 
 pub use conn::Conn;
 pub(crate) use conn::tunneled;
-pub use request::Exchange;
+pub use exchange::Exchange;
 pub(crate) use response::{data, trailers};
 
 use backend::{Backend, MemberRef, Waiter};

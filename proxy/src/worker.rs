@@ -450,9 +450,11 @@ impl Handler for Mesh {
     fn tunneled(&mut self, conn: &mut Conn, direction: Direction, octets: usize) {
         match conn {
             Conn::Outbound(conn) => outbound::tunneled(&mut self.shared.metrics, conn, direction, octets),
-            Conn::Inbound(conn) => inbound::tunneled(&mut self.shared.metrics, conn, direction, octets),
+            Conn::Inbound(conn) => {
+                self.inbound.tunneled(&mut self.shared.metrics, conn, direction, octets);
+            }
             Conn::Gateway(both) => {
-                inbound::tunneled(&mut self.shared.metrics, &mut both.0, direction, octets)
+                self.inbound.tunneled(&mut self.shared.metrics, &mut both.0, direction, octets);
             }
             Conn::Unserved => {}
         }

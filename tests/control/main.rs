@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 #![expect(clippy::print_stderr, reason = "a test that fails shows the log of the component")]
 
+mod destination;
 mod identity;
 mod injector;
 mod kit;

@@ -32,8 +32,10 @@ fn an_ipv6_address_that_nobody_knows_is_reached_as_it_is() {
     let world = meshed();
     let address: SocketAddr = "[fd07:1::3]:8082".parse().unwrap();
     let _app = App::start(&world.server.namespace, address, "six").unwrap();
-    let request = http::get(Version::HTTP_2, &authority(), "/name").unwrap();
-    let reply =
-        world.client.namespace.run(async move { http::fetch(address, Version::HTTP_2, request).await });
-    assert_eq!(reply.unwrap().text(), "six");
+    for version in [Version::HTTP_11, Version::HTTP_2] {
+        let request = http::get(version, &authority(), "/name").unwrap();
+        let reply = world.client.namespace.run(async move { http::fetch(address, version, request).await });
+        let reply = reply.unwrap();
+        assert_eq!(reply.text(), "six", "{reply:?}");
+    }
 }

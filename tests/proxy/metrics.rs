@@ -108,7 +108,7 @@ fn families_about_the_proxy_itself_are_there() {
     world.http1("/name");
     world.http2("/name");
     let metrics = world.client.proxy().unwrap().metrics().unwrap();
-    for family in [
+    let expected = [
         "proxy_build_info",
         "rustls_info",
         "process_start_time_seconds",
@@ -122,9 +122,9 @@ fn families_about_the_proxy_itself_are_there() {
         "outbound_tcp_protocol_connections_total",
         "outbound_tcp_detect_http_results_total",
         "outbound_http_balancer_endpoints",
-    ] {
-        assert!(metrics.has(family, &[]), "{family} is not among {:?}", metrics.families());
-    }
+    ];
+    let missing: Vec<_> = expected.into_iter().filter(|family| !metrics.has(family, &[])).collect();
+    assert!(missing.is_empty(), "{missing:?} are not among {:?}", metrics.families());
     let http1 = [("protocol", "http/1")];
     assert!(metrics.has("outbound_tcp_protocol_connections_total", &http1), "{metrics}");
 }

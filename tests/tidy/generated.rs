@@ -23,6 +23,7 @@ fn generated_files_are_up_to_date() {
     let mode = Mode::from_environment();
     let mut files = linkerd_cli::generate::files().unwrap();
     files.push(("docs/reference/metrics.md".to_owned(), linkerd2_proxy::metrics::page()));
+    files.push(("docs/reference/proxy-env.md".to_owned(), linkerd2_proxy::config::page()));
     let mut broken = Vec::new();
     for (path, text) in &files {
         let file = root().join(path);

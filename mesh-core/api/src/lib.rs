@@ -2,7 +2,8 @@
 //!
 //! The published ones (destination, policy, identity, tap) are those of [`linkerd2_proxy_api`]. Ours are in `proto/`:
 //! [`trust`] brings the trust anchors to proxies while they run, [`tap`] is what the aggregated tap API is asked,
-//! [`public`] is what the command and the dashboard ask. [`spiffe`] is published as well, but by no crate.
+//! [`faults`] are the delays and resets of HTTPFaults, [`public`] is what the command and the dashboard ask. [`spiffe`] is
+//! published as well, but by no crate.
 
 pub use linkerd2_proxy_api as published;
 
@@ -16,6 +17,18 @@ pub mod trust {
         reason = "generated; the .proto file has the words"
     )]
     tonic::include_proto!("linkerd.mesh.v1");
+}
+
+/// Faults that somebody asked for: delays and resets.
+pub mod faults {
+    #![allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::allow_attributes_without_reason,
+        reason = "generated; the .proto file has the words"
+    )]
+    tonic::include_proto!("linkerd.fault.v1");
 }
 
 /// What the aggregated tap API is asked.

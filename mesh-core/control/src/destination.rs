@@ -7,6 +7,7 @@
 pub mod component;
 pub mod encode;
 pub mod endpoints;
+pub mod external;
 pub mod profile;
 pub mod request;
 pub mod server;

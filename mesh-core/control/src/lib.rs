@@ -6,7 +6,8 @@
 //!
 //! Discovery and policy, from a watch event to a stream: [`record`] (what is kept of an object), [`source`] (where events
 //! come from), [`index`] (records, the answers that depend on them, their encoded frames), [`destination`]
-//! (answers: endpoints and profiles), [`policy`] (answers: who may reach a port, where traffic goes), [`grpc`] (frames on the wire), [`config`] (what answers depend on beside the cluster).
+//! (answers: endpoints and profiles), [`policy`] (answers: who may reach a port, where traffic goes), [`grpc`] (frames on
+//! the wire), [`config`] (what answers depend on beside the cluster), [`writer`] (what the leader writes).
 
 pub mod args;
 pub mod config;
@@ -26,5 +27,6 @@ pub mod sp_validator;
 pub mod tap;
 pub mod webhook;
 pub mod workloads;
+pub mod writer;
 
 pub use runtime::{RunError, Runtime};

@@ -6,6 +6,7 @@
 
 mod authorization;
 mod external;
+mod fault;
 mod kind;
 mod meta;
 mod node;
@@ -23,6 +24,7 @@ pub use authorization::{
     NetworkAuthentication, NetworkMatch, RateLimit, RateOverride, ServerAuthorization, ServerRef, Target,
 };
 pub use external::ExternalWorkload;
+pub use fault::{Fault, FaultTarget};
 pub use kind::{DecodeError, Decoded, Kind, Page, Record, Watched};
 pub use meta::{Key, Meta, Uid};
 pub use node::{Namespace, Node, Owned, Owner};

@@ -41,6 +41,12 @@ pub(super) struct Form(pub(super) &'static str);
 // === impl Environment ===
 
 impl Environment {
+    /// The variables of this process.
+    #[must_use]
+    pub fn of_process() -> Self {
+        std::env::vars_os().collect()
+    }
+
     /// The text of a variable; none where it is unset or not UTF-8.
     pub fn text(&self, name: &str) -> Option<&str> {
         self.variables.get(name).and_then(|value| value.to_str())

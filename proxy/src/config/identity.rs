@@ -141,6 +141,11 @@ fn local_names(reader: &Reader<'_>, spire: bool) -> Option<(Id, String)> {
         let name = reader.keep(injected::IDENTITY_LOCAL_NAME, name, NAME, domain(name))?;
         return Some((Id::dns(&name)?, name));
     }
+    let absent = |name: &str| reader.text(name).is_none();
+    if !spire && absent(id_name) && absent(injected::IDENTITY_SERVER_NAME) {
+        reader.refuse(injected::IDENTITY_LOCAL_NAME, None, "is not set", NAME);
+        return None;
+    }
     let id = reader.required_parsed(id_name, if spire { SPIFFE } else { ID }, str::parse::<Id>);
     let server_name = reader.required_parsed(injected::IDENTITY_SERVER_NAME, NAME, domain);
     let (id, server_name) = (id?, server_name?);

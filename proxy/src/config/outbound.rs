@@ -75,9 +75,12 @@ impl Outbound {
             capacity: direction.count(reader, &format!("{kind}_QUEUE_CAPACITY"), 10_000),
             failfast: direction.duration(reader, &format!("{kind}_FAILFAST_TIMEOUT"), Duration::from_secs(3)),
         };
+        let targets = reader.parsed(names::OUTBOUND_TARGETS, TARGETS, targets).unwrap_or_default();
+        // Where destinations are named one by one nothing is redirected, so there is no loop to guard against.
+        let explicit = !targets.is_empty();
         Self {
             listen: Listen { addrs: listen(reader), backlog: direction.backlog(reader) },
-            targets: reader.parsed(names::OUTBOUND_TARGETS, TARGETS, targets).unwrap_or_default(),
+            targets,
             accept: direction.tcp(reader, "ACCEPT"),
             connect: direction.tcp(reader, "CONNECT"),
             connect_timeout: direction.duration(reader, "CONNECT_TIMEOUT", Duration::from_secs(1)),
@@ -92,7 +95,7 @@ impl Outbound {
             client: Http2Client::read(reader),
             ingress,
             informational_headers: !silent,
-            allow_loopback: flag(reader, names::OUTBOUND_ALLOW_LOOPBACK).unwrap_or(false),
+            allow_loopback: flag(reader, names::OUTBOUND_ALLOW_LOOPBACK).unwrap_or(explicit),
             hostname_labels: flag(reader, injected::OUTBOUND_METRICS_HOSTNAME_LABELS).unwrap_or(false),
         }
     }

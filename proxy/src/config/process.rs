@@ -10,6 +10,7 @@ use super::inbound::Inbound;
 use super::sockets::{Http2Server, Listen, TcpOptions, duration, flag};
 use super::{names, parse};
 use crate::identity::Id;
+use crate::runtime::Cpus;
 
 /// Threads and the end of the process.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -108,15 +109,14 @@ impl Process {
         }
     }
 
-    /// How many workers there are on a machine (or within a limit) of so many CPUs: one, unless told otherwise.
-    pub fn workers(&self, available: usize) -> usize {
-        let available = available.max(1);
+    /// How many workers there are: as told, else as many as the container's CPU limit has room for, else one.
+    pub fn workers(&self, cpus: Cpus) -> usize {
         let wanted = match (self.max_workers, self.ratio) {
             (Some(max), _) => max,
-            (None, Some(ratio)) => (available as f64 * ratio).round() as usize,
-            (None, None) => 1,
+            (None, Some(ratio)) => (cpus.available as f64 * ratio).round() as usize,
+            (None, None) => cpus.limit.unwrap_or(1),
         };
-        wanted.max(self.min_workers).min(available)
+        wanted.max(self.min_workers).min(cpus.available.max(1))
     }
 }
 

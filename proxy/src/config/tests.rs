@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::*;
 use crate::identity::Id;
+use crate::runtime::Cpus;
 use crate::testing::Ca;
 
 fn minimal() -> Vec<(String, String)> {
@@ -64,7 +65,7 @@ fn everything_that_is_missing_is_told_at_once() {
     for part in
         ["DESTINATION_SVC_ADDR", "POLICY_SVC_ADDR", "POLICY_WORKLOAD", "IDENTITY_SVC_ADDR", "IDENTITY_DIR"]
             .into_iter()
-            .chain(["IDENTITY_TOKEN_FILE", "IDENTITY_TRUST_ANCHORS", "IDENTITY_SERVER_ID"])
+            .chain(["IDENTITY_TOKEN_FILE", "IDENTITY_TRUST_ANCHORS", "IDENTITY_LOCAL_NAME"])
     {
         assert!(missing.contains(&format!("LINKERD2_PROXY_{part}").as_str()), "{part} is not in {missing:?}");
     }
@@ -165,19 +166,26 @@ fn values_as_the_charts_write_them_are_read() {
     assert_eq!(config.process.grace_period, Duration::ZERO);
     assert_eq!(config.log.format, LogFormat::Json);
     assert_eq!(config.tap.unwrap().listen.port(), 4190);
-    assert_eq!(config.process.workers(2), 2, "no more than there are CPUs");
-    assert_eq!(config.process.workers(16), 4);
+    assert_eq!(config.process.workers(cpus(2)), 2, "no more than there are CPUs");
+    assert_eq!(config.process.workers(cpus(16)), 4);
+}
+
+fn cpus(available: usize) -> Cpus {
+    Cpus { available, limit: None }
 }
 
 #[test]
 fn workers_follow_the_limits() {
-    let workers = |more: &[(&str, &str)], cpus| read(more).process.workers(cpus);
+    let workers = |more: &[(&str, &str)], available| read(more).process.workers(cpus(available));
     assert_eq!(workers(&[], 16), 1);
     assert_eq!(workers(&[("CORES", "3")], 16), 3);
     assert_eq!(workers(&[("CORES_MAX_RATIO", "0.25")], 16), 4);
     assert_eq!(workers(&[("CORES_MAX_RATIO", "0.01")], 16), 1);
     assert_eq!(workers(&[("CORES_MIN", "2"), ("CORES_MAX_RATIO", "0.01")], 16), 2);
     assert_eq!(workers(&[("CORES_MAX", "0")], 16), 1);
+    let limited = Cpus { available: 3, limit: Some(3) };
+    assert_eq!(read(&[]).process.workers(limited), 3);
+    assert_eq!(read(&[("CORES_MAX", "2")]).process.workers(limited), 2);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::task::{Context, Poll};
-use std::time::Duration;
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use http::uri::{Authority, Scheme};
 use http::{Request, Response, Uri};
@@ -23,6 +23,9 @@ use super::connect::{ClientAuth, ConnectError, InvalidServer, Security, Sender, 
 use crate::config::{self, HostPort};
 use crate::dns::{ResolveError, Resolver};
 use crate::identity::State;
+use crate::metrics::{
+    ClientTls, ControlClient, ControlMetrics, ControlRequest, ControlRequests, NoClientTls,
+};
 
 /// Requests that may wait for a connection.
 const MAX_WAITING: usize = 1_000;
@@ -44,6 +47,8 @@ pub struct ClientConfig {
     pub connect_timeout: Duration,
     /// Between failures.
     pub backoff: Backoff,
+    /// Where requests are counted.
+    pub requests: ControlRequests,
 }
 
 impl ClientConfig {
@@ -56,12 +61,21 @@ impl ClientConfig {
         control: &config::Control,
         identity: &watch::Receiver<State>,
         client: ClientAuth,
+        metrics: &ControlMetrics,
     ) -> Result<Self, InvalidServer> {
+        let labels = ControlClient {
+            addr: &service.address.to_string(),
+            tls: match &service.identity {
+                Some(id) => ClientTls::Established(id.as_str()),
+                None => ClientTls::None(NoClientTls::Loopback),
+            },
+        };
         Ok(Self {
             target: service.address.clone(),
             security: Security::of(service, identity, client)?,
             connect_timeout: control.connect_timeout,
             backoff: control.backoff,
+            requests: ControlRequests::new(metrics.clone(), labels),
         })
     }
 }
@@ -114,6 +128,7 @@ pub struct ClientState {
 
 struct Shared {
     target: String,
+    requests: ControlRequests,
     authority: Authority,
     connection: watch::Receiver<Option<Connection>>,
     control: Arc<Control>,
@@ -143,6 +158,7 @@ struct Connection {
 /// The body of a response: its stream counts until it is dropped.
 pub struct Body {
     inner: Incoming,
+    counted: ControlRequest,
     _stream: Stream,
 }
 
@@ -162,11 +178,12 @@ impl Client {
     pub fn spawn(config: ClientConfig, resolver: Arc<Resolver>) -> Self {
         let (publish, connection) = watch::channel(None);
         let control = Arc::new(Control::default());
+        let requests = config.requests.clone();
         let target = config.target.to_string();
         // A host and a port as they were parsed are an authority; the fallback is never sent anywhere.
         let authority = target.parse().unwrap_or_else(|_| Authority::from_static("control-plane"));
         tokio::spawn(maintain(config, resolver, publish, control.clone()));
-        Self { shared: Arc::new(Shared { target, authority, connection, control }) }
+        Self { shared: Arc::new(Shared { target, requests, authority, connection, control }) }
     }
 
     /// The server does not do what it should on the present connection: the next request goes by another.
@@ -203,9 +220,16 @@ impl Service<Request<tonic::body::Body>> for Client {
             (parts.scheme, parts.authority) = (Some(Scheme::HTTP), Some(shared.authority.clone()));
             *request.uri_mut() = Uri::from_parts(parts).unwrap_or_default();
             let (mut sender, stream) = shared.sender().await?;
+            let mut counted = shared.requests.begin(Instant::now());
             match sender.send_request(request).await {
-                Ok(response) => Ok(response.map(|inner| Body { inner, _stream: stream })),
-                Err(source) => Err(ClientError::Request { target: shared.target.clone(), source }),
+                Ok(response) => {
+                    counted.head(response.status(), response.headers());
+                    Ok(response.map(|inner| Body { inner, counted, _stream: stream }))
+                }
+                Err(source) => {
+                    counted.failed();
+                    Err(ClientError::Request { target: shared.target.clone(), source })
+                }
             }
         })
     }
@@ -270,7 +294,17 @@ impl http_body::Body for Body {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<http_body::Frame<bytes::Bytes>, hyper::Error>>> {
-        Pin::new(&mut self.get_mut().inner).poll_frame(cx)
+        let Self { inner, counted, .. } = self.get_mut();
+        let frame = ready!(Pin::new(inner).poll_frame(cx));
+        match &frame {
+            Some(Ok(frame)) => match frame.trailers_ref() {
+                Some(trailers) => counted.trailers(trailers),
+                None => counted.frame(Instant::now()),
+            },
+            Some(Err(_)) => counted.failed(),
+            None => {}
+        }
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {

@@ -6,14 +6,18 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use mesh_core::port::PortRanges;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
-use super::client::Client;
+use super::client::{Client, ClientConfig};
+use super::connect::{ClientAuth, InvalidServer};
 use super::stream::{Server, Watch};
 use super::watched::{Counts, Entry, Kind, Known, News};
 use super::{Answer, Command, Discovery, Inspector, Key, Target, Update, WatchState};
-use crate::config::{Config, StreamLimits, Suffixes};
+use crate::config::{Config, Service, StreamLimits, Suffixes};
+use crate::dns::Resolver;
+use crate::identity::State;
+use crate::metrics::ControlMetrics;
 use crate::model::EndpointsUpdate;
 
 /// Keys that are watched at a time. Clients choose what is looked up, so there has to be a bound.
@@ -73,7 +77,7 @@ impl Hub {
     pub fn new(config: &Config, clients: Clients, workers: Vec<Deliver>) -> Self {
         let (sender, commands) = mpsc::unbounded_channel();
         let (news_sender, news) = mpsc::channel(MAX_NEWS);
-        let server = |client: Client, service: &crate::config::Service, token: &str| Server {
+        let server = |client: Client, service: &Service, token: &str| Server {
             client,
             limits: if service.address.is_loopback() {
                 StreamLimits::default()
@@ -322,23 +326,24 @@ fn rejected(key: &Key) -> Option<Update> {
 }
 
 impl Clients {
-    /// Clients of the servers that a configuration names, with their tasks.
+    /// Clients of the servers that a configuration names, with their tasks; `resolver` gives each one of its own.
     ///
     /// # Errors
     /// When the name of a server cannot be asked for in TLS.
     pub fn spawn(
         config: &Config,
-        resolver: &Arc<crate::dns::Resolver>,
-        identity: &tokio::sync::watch::Receiver<crate::identity::State>,
-    ) -> Result<Self, super::connect::InvalidServer> {
-        use super::connect::ClientAuth::Required;
-        let client = |service: &crate::config::Service| {
-            let config = super::client::ClientConfig::new(service, &config.control, identity, Required)?;
-            Ok(Client::spawn(config, resolver.clone()))
+        mut resolver: impl FnMut(&'static str) -> Arc<Resolver>,
+        identity: &watch::Receiver<State>,
+        metrics: &ControlMetrics,
+    ) -> Result<Self, InvalidServer> {
+        let mut client = |name, service: &Service| {
+            let config =
+                ClientConfig::new(service, &config.control, identity, ClientAuth::Required, metrics)?;
+            Ok(Client::spawn(config, resolver(name)))
         };
         Ok(Self {
-            destination: client(&config.destination.service)?,
-            policy: client(&config.policy.service)?,
+            destination: client("destination", &config.destination.service)?,
+            policy: client("policy", &config.policy.service)?,
         })
     }
 }

@@ -17,6 +17,7 @@ use super::*;
 use crate::config::{Config, Dns, Environment, Host, HostPort};
 use crate::dns::Resolver;
 use crate::identity::{Alpn, Id, State};
+use crate::metrics::{ClientTls, ControlClient, ControlMetrics, ControlRequests};
 use crate::testing::Ca;
 use crate::testing::plane::Plane;
 
@@ -67,7 +68,13 @@ async fn start(plane: &Plane, workers: usize, more: &[(&str, &str)]) -> (Vec<Wor
     let config = config(plane.addr, more);
     let trust = Ca::new("root").trust();
     let (_, identity) = watch::channel(State { trust, credentials: None });
-    let clients = Clients::spawn(&config, &Arc::new(Resolver::new(Dns::default())), &identity).unwrap();
+    let clients = Clients::spawn(
+        &config,
+        |_| Arc::new(Resolver::new(Dns::default())),
+        &identity,
+        &ControlMetrics::default(),
+    )
+    .unwrap();
     let (delivers, updates): (Vec<Deliver>, Vec<_>) = (0..workers)
         .map(|_| {
             let (sender, receiver) = mpsc::unbounded_channel();
@@ -307,7 +314,13 @@ async fn a_worker_that_was_full_is_told_everything_later() {
     let config = config(plane.addr, &[]);
     let trust = Ca::new("root").trust();
     let (_, identity) = watch::channel(State { trust, credentials: None });
-    let clients = Clients::spawn(&config, &Arc::new(Resolver::new(Dns::default())), &identity).unwrap();
+    let clients = Clients::spawn(
+        &config,
+        |_| Arc::new(Resolver::new(Dns::default())),
+        &identity,
+        &ControlMetrics::default(),
+    )
+    .unwrap();
     let full = Arc::new(AtomicBool::new(true));
     let (sender, mut updates) = mpsc::unbounded_channel();
     let deliver: Deliver = Box::new({
@@ -364,6 +377,10 @@ async fn the_control_plane_has_to_prove_who_it_is() {
             security,
             connect_timeout: Duration::from_secs(5),
             backoff: proxy_net::backoff::Backoff::default(),
+            requests: ControlRequests::new(
+                ControlMetrics::default(),
+                ControlClient { addr: "test", tls: ClientTls::Disabled },
+            ),
         };
         Client::spawn(config, Arc::new(Resolver::new(Dns::default())))
     };

@@ -122,9 +122,9 @@ impl Kind {
     pub fn label(self) -> &'static str {
         match self {
             Self::Profile => "profile",
-            Self::Outbound => "outbound_policy",
+            Self::Outbound => "outbound",
             Self::Endpoints => "endpoints",
-            Self::Inbound => "inbound_policy",
+            Self::Inbound => "inbound",
         }
     }
 }

@@ -55,6 +55,9 @@ pub enum CredentialsError {
     /// It does not lead to an anchor, or is not valid now.
     #[error("the certificate is not trusted: {0}")]
     Untrusted(webpki::Error),
+    /// Nothing is left of its life.
+    #[error("the certificate has ended")]
+    Ended,
     /// It names somebody else.
     #[error("the certificate does not name {0}")]
     Name(Id),
@@ -88,13 +91,14 @@ impl Leaf {
             .validity();
         let chain: Vec<CertificateDer<'static>> = chain.into_iter().map(CertificateDer::from).collect();
         check(&chain, id, trust, now)?;
+        let not_after = SystemTime::from(validity.not_after);
+        // Certificates are valid to the end of their last second, which is too late to begin.
+        if not_after <= now {
+            return Err(CredentialsError::Ended);
+        }
         let key = PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.to_vec()));
         let key = CertifiedKey::from_der(chain, key, trust.provider()).map_err(CredentialsError::Key)?;
-        Ok(Self {
-            key: Arc::new(key),
-            not_before: SystemTime::from(validity.not_before),
-            not_after: SystemTime::from(validity.not_after),
-        })
+        Ok(Self { key: Arc::new(key), not_before: SystemTime::from(validity.not_before), not_after })
     }
 
     /// When it begins to be valid.

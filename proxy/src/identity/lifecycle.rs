@@ -121,6 +121,9 @@ impl<I: Issuer> Lifecycle<I> {
             Some((Err(_), _)) | None => (with(&present)?, present),
         };
         let expires = valid_until.map_or(leaf.not_after(), |until| until.min(leaf.not_after()));
+        if expires <= now {
+            return Err(CredentialsError::Ended);
+        }
         self.generation += 1;
         let generation = self.generation;
         let credentials = Credentials::new(self.life.id.clone(), leaf, trust.clone(), generation, now)?;

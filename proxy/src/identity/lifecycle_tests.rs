@@ -50,7 +50,14 @@ impl Proxy {
             streams: StreamLimits::default(),
             dns: Dns::default(),
         };
-        let identity = start(&config, &control, &Arc::new(Resolver::new(Dns::default())), clock).unwrap();
+        let identity = start(
+            &config,
+            &control,
+            &Arc::new(Resolver::new(Dns::default())),
+            clock,
+            &ControlMetrics::default(),
+        )
+        .unwrap();
         Self { identity, dir }
     }
 

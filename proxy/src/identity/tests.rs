@@ -139,6 +139,9 @@ fn a_certificate_that_peers_would_refuse_is_refused_first() {
     assert!(text.contains("not trusted"), "{text}");
     let text = verify(vec![leaf.clone()], &key, &web(), &ca.trust(), at + 2 * DAY).unwrap_err();
     assert!(text.contains("not trusted"), "{text}");
+    let (ended, key_of_ended) = ca.leaf(&web(), Duration::ZERO);
+    let text = verify(vec![ended], &key_of_ended, &web(), &ca.trust(), at).unwrap_err();
+    assert!(text.contains("has ended") || text.contains("not trusted"), "{text}");
     let text = verify(vec![leaf], &ca.leaf(&web(), DAY).1, &web(), &ca.trust(), at).unwrap_err();
     assert!(text.contains("does not fit"), "{text}");
     let text = verify(vec![b"nonsense".to_vec()], &key, &web(), &ca.trust(), at).unwrap_err();

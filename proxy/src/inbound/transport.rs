@@ -81,14 +81,15 @@ pub(crate) fn count_endpoint(series: &mut Transport, event: EndpointEvent) {
 }
 
 /// Counts what policy said about a connection that would be passed to the application.
-pub(crate) fn count_admission<E: Engine>(
-    cx: &mut Context<'_, '_, E>,
+pub(crate) fn count_admission(
+    metrics: &mut Metrics,
     server: Resource<'_>,
     way: &Way,
     authorization: Option<&Authorization>,
+    now: Instant,
 ) {
     let tls = TlsKey::new(&way.tls, &way.peer);
-    let (target, now) = (way.target, cx.ctl.now());
+    let target = way.target;
     let labels = |decision| AuthzLabels { decision, target, server, tls: tls.labels() };
     match authorization {
         Some(authorization) => {
@@ -96,9 +97,9 @@ pub(crate) fn count_admission<E: Engine>(
                 tracing::info!(client.addr = %way.client, server.addr = %target, "connection let in by audit policy");
             }
             let authz = Resource::from(&authorization.meta);
-            cx.metrics.authz.once(&labels(Decision::TcpAllow { authz }), now).tcp_allow += 1;
+            metrics.authz.once(&labels(Decision::TcpAllow { authz }), now).tcp_allow += 1;
         }
-        None => cx.metrics.authz.once(&labels(Decision::TcpDeny), now).tcp_deny += 1,
+        None => metrics.authz.once(&labels(Decision::TcpDeny), now).tcp_deny += 1,
     }
 }
 

@@ -166,7 +166,8 @@ impl Builder<'_> {
             for rule in &route.rules {
                 let of = Rule { policy, route: &route.meta, kind, accrual };
                 let uses = self.uses(cx, of, &rule.policy.backends);
-                rules.push(RuleUse { uses, metrics, profile: None });
+                let retry = rule.policy.retry.clone().map(Rc::new);
+                rules.push(RuleUse { uses, metrics, retry, profile: None });
             }
         }
         Stack {
@@ -280,7 +281,12 @@ impl Builder<'_> {
             let shares = self.shares(cx, target, Some(profile), Queued::Requests);
             let items = self.keep_all(cx, shares, Flavor::Http);
             let profile = Some(self.register_profile(cx, &canonical, labels));
-            rules.push(RuleUse { uses: Uses::new(Order::Random, items), metrics: Id::default(), profile });
+            rules.push(RuleUse {
+                uses: Uses::new(Order::Random, items),
+                metrics: Id::default(),
+                retry: None,
+                profile,
+            });
         }
         let budget = profile.budget.map(|it| RetryBudget::new(it.ttl, it.min_per_second, it.ratio, cx.now()));
         Stack {
@@ -307,7 +313,7 @@ impl Builder<'_> {
             })
             .collect();
         let metrics = self.register_route(cx, &route, RouteKind::Http);
-        let rule = RuleUse { uses: Uses::new(Order::Random, items), metrics, profile: None };
+        let rule = RuleUse { uses: Uses::new(Order::Random, items), metrics, retry: None, profile: None };
         let http1 = Stack {
             router: Router::Single,
             rules: vec![rule],

@@ -94,12 +94,14 @@ pub(super) fn strip_response(head: &mut HeaderList) -> bool {
     close
 }
 
+/// Whether a head may say something of the kind that [`take_wishes`] follows.
+pub(super) fn has_wishes(head: &HeaderList) -> bool {
+    head.iter().any(|field| field.name.starts_with(b"l5d-"))
+}
+
 /// What the client's own headers say about time limits and retries; they are taken out. What cannot be read is as if it were
 /// not there. Only for rules that allow it.
 pub(super) fn take_wishes(head: &mut HeaderList, timeouts: &mut RuleTimeouts, retry: &mut Option<Retry>) {
-    if !head.iter().any(|field| field.name.starts_with(b"l5d-")) {
-        return;
-    }
     let mut take = |name: &[u8]| {
         let value = head.value(name).map(<[u8]>::to_vec);
         if value.is_some() {

@@ -13,7 +13,7 @@ use super::refusal::Refusal;
 use crate::metrics::{
     Id, OutboundBackend, OutboundRoute, ProfileRetries, Protocols, Requests, TransportRoute,
 };
-use crate::model::outbound::{Distribution, Protocol, RulePolicy, StreamFilter, find_tls};
+use crate::model::outbound::{Distribution, Protocol, Retry, RulePolicy, StreamFilter, find_tls};
 use crate::model::route::{Filter, Found, Parts, find};
 use crate::model::{Meta, OutboundPolicy, Profile};
 
@@ -97,6 +97,7 @@ pub(super) enum Side {
 pub(super) struct RuleUse {
     pub(super) uses: Uses,
     pub(super) metrics: Id<OutboundRoute>,
+    pub(super) retry: Option<Rc<Retry>>,
     pub(super) profile: Option<ProfileSeries>,
 }
 

@@ -132,7 +132,8 @@ impl Refusal {
         if let Self::Redirected(_, location) = self {
             headers.push(b"location", location);
         }
-        if asker.informed && self.is_error() {
+        let is_said = !matches!(self, Self::Redirected(..)) && !shape.text.is_empty();
+        if asker.informed && is_said {
             headers.push(headers::PROXY_ERROR, shape.text.as_bytes());
             if shape.close {
                 headers.push(headers::PROXY_CONNECTION, b"close");

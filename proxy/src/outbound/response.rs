@@ -2,27 +2,20 @@
 
 use std::time::{Duration, Instant};
 
-use proxy_net::balance::{Signal, grpc_pushback, retry_after};
+use proxy_net::balance::Signal;
 use proxy_net::breaker::{Change, Outcome as Verdict, Report};
-use proxy_net::engine::{
-    Attempt, ConnectError, Direction, Failure, HttpVersion, ResponseStep, Summary, TimeoutKind,
-};
-use proxy_net::h2::error::ErrorCode;
+use proxy_net::engine::{Attempt, Direction, Failure, HttpVersion, ResponseStep, Summary, TimeoutKind};
 use proxy_net::h2::frame::End;
 use proxy_net::headers::HeaderList;
 
-use super::plan::{Plan, Router, RuleUse, Stack};
+use super::classify::{error_of, grpc_status, hint, route_status, status_of, verdict_of};
+use super::exchange::{Exchange, Outcome};
+use super::plan::{Plan, Router};
 use super::refusal::Refusal;
-use super::request::{Exchange, Outcome};
 use super::{Outbound, headers};
-use crate::metrics::{Class, Metrics, RetryKind, RouteError, RouteStatus, StatusCode};
+use crate::metrics::{Class, Metrics, StatusCode};
 use crate::model::route::Filter;
 use crate::worker::Cx;
-
-/// Attempts that reach no endpoint are made again elsewhere so often.
-const RECONNECTS_MAX: u32 = 2;
-/// A server that asks for more is not waited for within a request.
-const HINT_MAX: Duration = Duration::from_secs(60);
 
 // === impl Outbound ===
 
@@ -111,109 +104,6 @@ impl Outbound {
         let reply = self.refusal(cx, exchange, &Refusal::from(failure));
         exchange.outcome = Outcome { status: outcome.status, ..exchange.outcome };
         ResponseStep::Reply(reply)
-    }
-
-    /// Whether a response is not passed on but asked for again, and when.
-    fn retry_response(
-        &mut self,
-        cx: &mut Cx<'_, '_>,
-        attempt: &Attempt,
-        exchange: &Exchange,
-        hint: Option<Duration>,
-    ) -> Option<Duration> {
-        let plan = exchange.plan.clone()?;
-        let rule = exchange.rule(&plan)?;
-        let outcome = exchange.outcome;
-        if let Some(retry) = &exchange.retry {
-            let wanted = outcome.status.is_some_and(|status| retry.on.http(status))
-                || outcome.grpc.is_some_and(|code| retry.on.grpc(u32::from(code)));
-            let random = cx.ctl.random();
-            let metrics = &mut cx.shared.metrics.outbound_route[rule.metrics];
-            if !wanted {
-                metrics.retry_successes += u64::from(exchange.retries > 0);
-                return None;
-            }
-            if exchange.retries >= retry.max_retries {
-                metrics.retry_limit_exceeded += 1;
-                return None;
-            }
-            if !attempt.replayable || self.choose(cx, &rule.uses).is_none() {
-                cx.shared.metrics.outbound_route[rule.metrics].retry_overflow += 1;
-                return None;
-            }
-            cx.shared.metrics.outbound_route[rule.metrics].retry_requests += 1;
-            return Some(self.backoff(exchange, hint, random));
-        }
-        let failed = exchange.profile_retry && self.is_failure(&plan, exchange);
-        (failed && attempt.replayable && self.withdraw(cx, &plan, rule, exchange)).then_some(Duration::ZERO)
-    }
-
-    /// Whether a failed attempt is made again, and when.
-    fn retry_failure(
-        &mut self,
-        cx: &mut Cx<'_, '_>,
-        attempt: &Attempt,
-        exchange: &mut Exchange,
-        failure: Failure,
-    ) -> Option<Duration> {
-        let plan = exchange.plan.clone()?;
-        let rule = exchange.rule(&plan)?;
-        // Nothing was sent: any other endpoint will do, whatever the route says about retries.
-        if matches!(failure, Failure::Connect(_))
-            && attempt.replayable
-            && exchange.reconnects < RECONNECTS_MAX
-            && !self.is_forward(exchange)
-        {
-            exchange.reconnects += 1;
-            return Some(Duration::ZERO);
-        }
-        let may = matches!(
-            failure,
-            Failure::Reset(ErrorCode::REFUSED_STREAM) | Failure::Timeout(TimeoutKind::ResponseHeaders)
-        );
-        if !may || !attempt.replayable {
-            return None;
-        }
-        if let Some(retry) = &exchange.retry {
-            let random = cx.ctl.random();
-            let metrics = &mut cx.shared.metrics.outbound_route[rule.metrics];
-            if exchange.retries >= retry.max_retries {
-                metrics.retry_limit_exceeded += 1;
-                return None;
-            }
-            metrics.retry_requests += 1;
-            let after = self.backoff(exchange, None, random);
-            exchange.retries += 1;
-            return Some(after);
-        }
-        let refused = failure == Failure::Reset(ErrorCode::REFUSED_STREAM);
-        if refused && exchange.profile_retry && self.withdraw(cx, &plan, rule, exchange) {
-            exchange.retries += 1;
-            return Some(Duration::ZERO);
-        }
-        None
-    }
-
-    fn backoff(&self, exchange: &Exchange, hint: Option<Duration>, random: u64) -> Duration {
-        let Some(backoff) = exchange.retry.as_ref().and_then(|retry| retry.backoff) else {
-            return Duration::ZERO;
-        };
-        match hint {
-            Some(hint) if backoff.respect_hint => hint.min(HINT_MAX).clamp(backoff.min, backoff.max),
-            _ => proxy_net::backoff::Backoff::new(backoff.min, backoff.max, f64::from(backoff.jitter))
-                .unwrap_or_default()
-                .delay(exchange.retries, random),
-        }
-    }
-
-    /// Takes a retry out of a profile's budget.
-    fn withdraw(&self, cx: &mut Cx<'_, '_>, plan: &Plan, rule: &RuleUse, exchange: &Exchange) -> bool {
-        let Some(stack) = plan.stack(exchange.version == HttpVersion::Http2) else { return false };
-        let Some(series) = rule.profile else { return false };
-        let allowed = stack.budget.borrow_mut().as_mut().is_some_and(|budget| budget.withdraw(cx.now()));
-        let kind = if allowed { RetryKind::Retried } else { RetryKind::NoBudget };
-        *cx.shared.metrics.profile_retries[series.retries].retryable.at(kind) += 1;
-        allowed
     }
 
     /// Takes the latency and what the response says of the endpoint's state into account.
@@ -405,7 +295,7 @@ impl Outbound {
     }
 
     /// Whether the response counts as a failure, by the profile's classes, then by gRPC's status, then by HTTP's.
-    fn is_failure(&self, plan: &Plan, exchange: &Exchange) -> bool {
+    pub(super) fn is_failure(&self, plan: &Plan, exchange: &Exchange) -> bool {
         let outcome = exchange.outcome;
         let stack = plan.stack(exchange.version == HttpVersion::Http2);
         let route = stack.zip(exchange.found).and_then(|(stack, (found, _))| match &stack.router {
@@ -416,7 +306,7 @@ impl Outbound {
         by_class.unwrap_or_else(|| verdict_of(outcome) == Verdict::Failure)
     }
 
-    fn is_forward(&self, exchange: &Exchange) -> bool {
+    pub(super) fn is_forward(&self, exchange: &Exchange) -> bool {
         let backend = exchange.attempt.and_then(|tried| self.backends.get(tried.at.backend));
         backend.is_some_and(super::backend::Backend::is_forward)
     }
@@ -454,73 +344,5 @@ pub(crate) fn trailers(exchange: &mut Exchange, direction: Direction, trailers: 
         && let Some(status) = grpc_status(trailers)
     {
         exchange.outcome.grpc = Some(status);
-    }
-}
-
-fn status_of(head: &HeaderList) -> u16 {
-    let text = head.value(b":status").unwrap_or_default();
-    text.iter().fold(0, |status: u16, octet| {
-        status.saturating_mul(10).saturating_add(u16::from(octet.wrapping_sub(b'0')))
-    })
-}
-
-fn grpc_status(head: &HeaderList) -> Option<u16> {
-    std::str::from_utf8(head.value(b"grpc-status")?).ok()?.parse().ok()
-}
-
-/// How long the server asks to be left alone.
-fn hint(cx: &Cx<'_, '_>, head: &HeaderList, trailers: Option<&HeaderList>) -> Option<Duration> {
-    let of = |list: &HeaderList| {
-        let pushback = list.value(b"grpc-retry-pushback-ms").and_then(grpc_pushback);
-        pushback.or_else(|| {
-            let value = list.value(b"retry-after")?;
-            retry_after(value, cx.shared.unix_seconds() as u64)
-        })
-    };
-    of(head).or_else(|| trailers.and_then(of))
-}
-
-/// What an outcome says of the endpoint.
-fn verdict_of(outcome: Outcome) -> Verdict {
-    /// UNKNOWN, DEADLINE_EXCEEDED, PERMISSION_DENIED, INTERNAL, UNAVAILABLE, DATA_LOSS.
-    const FAILURES: [u16; 6] = [2, 4, 7, 13, 14, 15];
-    const RESOURCE_EXHAUSTED: u16 = 8;
-    match outcome {
-        Outcome { status: Some(429), .. } | Outcome { grpc: Some(RESOURCE_EXHAUSTED), .. } => {
-            Verdict::Limited
-        }
-        Outcome { status: Some(500..=599), .. } => Verdict::Failure,
-        Outcome { grpc: Some(code), .. } if FAILURES.contains(&code) => Verdict::Failure,
-        Outcome { error: Some(_), .. } => Verdict::Failure,
-        _ => Verdict::Success,
-    }
-}
-
-fn route_status(stack: &Stack, outcome: Outcome) -> RouteStatus {
-    if stack.is_grpc() {
-        // Without a status it ended well, as far as anybody can tell.
-        let status = outcome.grpc.or(outcome.error.is_none().then_some(0));
-        RouteStatus::Grpc(status, outcome.error)
-    } else {
-        RouteStatus::Http(outcome.status, outcome.error)
-    }
-}
-
-fn error_of(failure: Failure) -> RouteError {
-    match failure {
-        Failure::Connect(ConnectError::Io(_) | ConnectError::TimedOut | ConnectError::Tls { .. }) => {
-            RouteError::Io
-        }
-        Failure::Reset(ErrorCode::CANCEL) => RouteError::Cancel,
-        Failure::Reset(ErrorCode::REFUSED_STREAM) => RouteError::Refused,
-        Failure::Reset(ErrorCode::ENHANCE_YOUR_CALM) => RouteError::EnhanceYourCalm,
-        Failure::Reset(_) => RouteError::Reset,
-        Failure::Closed => RouteError::Io,
-        Failure::Protocol => RouteError::Unknown,
-        Failure::Timeout(TimeoutKind::Request) => RouteError::RequestTimeout,
-        Failure::Timeout(TimeoutKind::Response) => RouteError::ResponseStreamTimeout,
-        Failure::Timeout(TimeoutKind::ResponseHeaders) => RouteError::ResponseHeadersTimeout,
-        Failure::Timeout(TimeoutKind::Idle) => RouteError::IdleTimeout,
-        Failure::ClientGone => RouteError::Cancel,
     }
 }

@@ -120,14 +120,15 @@ async fn answer_h2(mut stream: TcpStream, mut input: Vec<u8>) -> Result<()> {
     let message = message();
     let trailers: HeaderList = [(&b"grpc-status"[..], &b"0"[..])].into_iter().collect();
     let mut ready: Vec<StreamKey> = Vec::new();
+    let mut headers = HeaderList::new();
     loop {
         let mut at = 0;
         loop {
-            let polled = connection.poll(&input[at..], &mut out)?;
+            let polled = connection.poll(&input[at..], &mut headers, &mut out)?;
             at += polled.consumed;
             match polled.event {
                 None => break,
-                Some(Event::Headers { stream, part: Part::Request, headers, end }) => {
+                Some(Event::Headers { stream, part: Part::Request, end, .. }) => {
                     let is_grpc =
                         headers.value(b"content-type").is_some_and(|v| v.starts_with(b"application/grpc"));
                     connection.set_token(stream, 1 + u32::from(is_grpc));
@@ -135,7 +136,7 @@ async fn answer_h2(mut stream: TcpStream, mut input: Vec<u8>) -> Result<()> {
                         ready.push(stream);
                     }
                 }
-                Some(Event::Data { stream, data, end }) => {
+                Some(Event::Data { stream, data, end, .. }) => {
                     let octets = data.len();
                     if end == End::Stream {
                         ready.push(stream);

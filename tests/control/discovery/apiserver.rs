@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod classes;
+mod faults_api;
 mod get;
 mod inbound;
 #[allow(dead_code, reason = "each of the two programs uses a part")]

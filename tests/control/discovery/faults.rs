@@ -233,3 +233,11 @@ async fn objects_that_cannot_be_read_keep_their_last_good_version() {
     world.apply(&slice("web-a", "web", &[("web-1", "10.1.0.2")]));
     stream.become_(&["10.1.0.2:8080"]).await;
 }
+
+#[tokio::test]
+async fn two_services_with_one_address_are_refused_in_few_words() {
+    let world = World::with(&[service("web", "10.0.0.1"), service("other", "10.0.0.1")]).await;
+    let Err(status) = world.profile_as("10.0.0.1:80", "").await else { panic!("answered") };
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert!(status.message().contains("shop/web") && status.message().len() < 200, "{}", status.message());
+}

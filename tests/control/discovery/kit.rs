@@ -165,7 +165,8 @@ impl World {
         Ok(Messages { stream: client.watch(spec).await?.into_inner() })
     }
 
-    async fn channel(&self) -> Channel {
+    /// A connection of its own.
+    pub(crate) async fn channel(&self) -> Channel {
         Channel::from_shared(format!("http://{}", self.address)).unwrap().connect().await.unwrap()
     }
 

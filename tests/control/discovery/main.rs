@@ -4,6 +4,7 @@
 
 mod classes;
 mod faults;
+mod faults_api;
 mod gateway;
 mod get;
 mod inbound;

@@ -97,14 +97,6 @@ async fn a_port_of_the_node_is_the_pods_with_the_nodes_address() {
 }
 
 #[tokio::test]
-async fn two_services_with_one_address_are_refused_in_few_words() {
-    let world = World::with(&[service("web", "10.0.0.1"), service("other", "10.0.0.1")]).await;
-    let Err(status) = world.profile_as("10.0.0.1:80", "").await else { panic!("answered") };
-    assert_eq!(status.code(), Code::FailedPrecondition);
-    assert!(status.message().contains("shop/web") && status.message().len() < 200, "{}", status.message());
-}
-
-#[tokio::test]
 async fn an_instance_is_found_by_its_name() {
     let mut endpoints = slice("web-a", "web", &[("web-0", "10.1.0.1")]);
     endpoints["endpoints"][0]["hostname"] = json!("web-0");

@@ -11,8 +11,10 @@ use crate::grpc::{Limits, serve};
 use crate::index::shared::Shared;
 use crate::policy::server::Policies;
 use crate::record::Kind;
+use crate::runtime::lease::{Leadership, Timing};
 use crate::runtime::{self, Registry};
 use crate::source::kube::{self, Counters};
+use crate::writer::{self, Plan};
 use crate::{RunError, Runtime};
 use mesh_core::identity::MeshNames;
 
@@ -34,10 +36,24 @@ pub async fn run(args: &DestinationArgs, runtime: &Runtime) -> Result<(), RunErr
     });
     tokio::spawn(index.clone().settle());
     let counters = Counters::new(&runtime.registry);
-    let following = tokio::spawn(kube::run(client, Arc::new(index.clone()), counters, None));
+    let following = tokio::spawn(kube::run(client.clone(), Arc::new(index.clone()), counters, None));
+    write(runtime, client.clone(), &index);
     serve_all(args, runtime, &index).await?;
     following.abort();
     Ok(())
+}
+
+/// Starts what only the holders of leases do. Losing a lease stops writing, never serving.
+fn write(runtime: &Runtime, client: ::kube::Client, index: &Shared) {
+    let plans: [(&'static str, &'static str, Plan); 2] = [
+        ("policy-controller-write", "policy-controller", crate::policy::status::plan),
+        ("linkerd-destination-endpoint-write", super::external::MANAGER, super::external::plan),
+    ];
+    for (lease, manager, plan) in plans {
+        let leadership = Leadership::campaign(runtime, client.clone(), lease, Timing::default());
+        let registry = runtime.registry.clone();
+        tokio::spawn(writer::run(client.clone(), index.clone(), leadership, plan, manager, registry));
+    }
 }
 
 /// Serves nobody before the state of the cluster is known: half of it would look like the whole.

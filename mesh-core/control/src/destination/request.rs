@@ -63,7 +63,7 @@ pub fn client(token: &str) -> Client {
         #[serde(default)]
         node_name: String,
     }
-    if token.len() > 4096 {
+    if token.is_empty() || token.len() > 4096 {
         return Client::default();
     }
     if let Some(namespace) = token.strip_prefix("ns:") {

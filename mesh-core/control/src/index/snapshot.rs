@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use bytes::{BufMut, Bytes, BytesMut};
 use linkerd2_proxy_api::destination::{DestinationProfile, NoEndpoints, Update, update};
 use linkerd2_proxy_api::{inbound, net, outbound};
+use mesh_api::faults::FaultSet;
 use prost::encoding::{WireType, encode_key, encode_varint, encoded_len_varint};
 
 /// Addresses a message carries at most: some 300 kB, far below the 4 MiB that clients accept.
@@ -20,6 +21,8 @@ pub enum Content {
     Inbound(Box<inbound::Server>),
     /// Where traffic to a target goes.
     Outbound(Box<outbound::OutboundPolicy>),
+    /// Faults that somebody asked for.
+    Faults(Box<FaultSet>),
 }
 
 /// Addresses, each with its encoded `WeightedAddr`.
@@ -55,6 +58,7 @@ enum Message {
     Profile,
     Inbound,
     Outbound,
+    Faults,
 }
 
 #[derive(Clone, Copy)]
@@ -204,6 +208,7 @@ impl Message {
         match content {
             Content::Inbound(_) => Self::Inbound,
             Content::Outbound(_) => Self::Outbound,
+            Content::Faults(_) => Self::Faults,
             Content::Profile(_) | Content::Endpoints(_) => Self::Profile,
         }
     }
@@ -216,6 +221,7 @@ impl Message {
             Self::Profile => equal::<DestinationProfile>(one, other),
             Self::Inbound => equal::<inbound::Server>(one, other),
             Self::Outbound => equal::<outbound::OutboundPolicy>(one, other),
+            Self::Faults => equal::<FaultSet>(one, other),
         }
     }
 }
@@ -240,6 +246,7 @@ fn whole(content: &Content) -> Bytes {
         Content::Profile(profile) => put_message(&mut frames, profile.as_ref()),
         Content::Inbound(server) => put_message(&mut frames, server.as_ref()),
         Content::Outbound(policy) => put_message(&mut frames, policy.as_ref()),
+        Content::Faults(faults) => put_message(&mut frames, faults.as_ref()),
     }
     frames.freeze()
 }

@@ -14,9 +14,10 @@ use std::sync::Arc;
 use ahash::{AHashMap, AHashSet};
 
 use crate::record::{
-    AuthorizationPolicy, EgressNetwork, EndpointSlice, ExternalWorkload, Key, Kind, MeshTlsAuthentication,
-    Namespace, NetworkAuthentication, Node, Owned, Parent, ParentKind, Pod, Profile, RateLimit, Record,
-    Route, RouteKind, Server, ServerAuthorization, Service, TargetKind, Text, TrafficSplit, Uid,
+    AuthorizationPolicy, EgressNetwork, EndpointSlice, ExternalWorkload, Fault, Key, Kind,
+    MeshTlsAuthentication, Namespace, NetworkAuthentication, Node, Owned, Parent, ParentKind, Pod, Profile,
+    RateLimit, Record, Route, RouteKind, Server, ServerAuthorization, Service, TargetKind, Text,
+    TrafficSplit, Uid,
 };
 use crate::source::Event;
 use table::Table;
@@ -39,6 +40,8 @@ pub enum Interest {
     Owner(Key),
     /// Zones of nodes.
     Zones,
+    /// Faults that somebody asked for.
+    Faults,
     /// Egress networks of a namespace.
     Egress(Text),
     /// Routes that attach to a parent other than a Service.
@@ -78,6 +81,7 @@ pub struct Store {
     networks: Table<NetworkAuthentication>,
     rate_limits: Table<RateLimit>,
     egress: Table<EgressNetwork>,
+    faults: Table<Fault>,
     policy_http_routes: Table<Route>,
     http_routes: Table<Route>,
     grpc_routes: Table<Route>,
@@ -99,6 +103,8 @@ pub struct Store {
     touched: Vec<Interest>,
     /// Counts changes of zones that clients may have been sorted by.
     zone_changes: u64,
+    /// Counts events that changed a record.
+    changes: u64,
     /// Nodes that clients named before they were known.
     awaited_nodes: AHashSet<Text>,
 }
@@ -139,6 +145,11 @@ impl Store {
     /// The slices of a Service, in the order of their names.
     pub fn slices(&self, service: &Key) -> impl Iterator<Item = &Arc<EndpointSlice>> {
         self.slices_of.get(service).into_iter().flatten().filter_map(|key| self.slices.find(key))
+    }
+
+    /// A slice.
+    pub fn slice(&self, key: &Key) -> Option<&Arc<EndpointSlice>> {
+        self.slices.find(key)
     }
 
     /// Every slice.
@@ -261,6 +272,11 @@ impl Store {
         self.egress.iter()
     }
 
+    /// Every fault.
+    pub fn faults(&self) -> impl Iterator<Item = &Arc<Fault>> {
+        self.faults.iter()
+    }
+
     /// Every rate limit.
     pub fn all_rate_limits(&self) -> impl Iterator<Item = &Arc<RateLimit>> {
         self.rate_limits.iter()
@@ -305,6 +321,11 @@ impl Store {
             RouteKind::Tls => &self.tls_routes,
             RouteKind::Tcp => &self.tcp_routes,
         }
+    }
+
+    /// Counts changes: two equal numbers mean that nothing changed between.
+    pub fn changes(&self) -> u64 {
+        self.changes
     }
 
     /// Whether a kind has been listed.
@@ -371,6 +392,7 @@ macro_rules! tables {
                 match record {
                     $(Record::$kind(new) => {
                         if let Some(change) = self.$table.put(new) {
+                            self.changes += 1;
                             self.$changed(change);
                         }
                     })*
@@ -381,6 +403,7 @@ macro_rules! tables {
                 match kind {
                     $(Kind::$kind => {
                         if let Some(change) = self.$table.remove(key) {
+                            self.changes += 1;
                             self.$changed(change);
                         }
                     })*
@@ -421,6 +444,7 @@ tables! {
     NetworkAuthentication => networks, network_changed;
     RateLimit => rate_limits, rate_limit_changed;
     EgressNetwork => egress, egress_changed;
+    Fault => faults, fault_changed;
     PolicyHttpRoute => policy_http_routes, route_changed;
     HttpRoute => http_routes, route_changed;
     GrpcRoute => grpc_routes, route_changed;

@@ -50,6 +50,8 @@ pub enum Request {
         /// The namespace of the client.
         namespace: Text,
     },
+    /// Faults that somebody asked for.
+    Faults,
 }
 
 /// What an outbound policy is about.
@@ -120,6 +122,8 @@ pub enum Topic {
         /// The namespace of the clients, where it makes a difference.
         client: Option<Text>,
     },
+    /// Faults that somebody asked for.
+    Faults,
 }
 
 /// What came of computing a topic.
@@ -155,7 +159,7 @@ impl Request {
     pub fn client(&self) -> Option<&Client> {
         match self {
             Self::Endpoints { client, .. } | Self::Profile { client, .. } => Some(client),
-            Self::Inbound { .. } | Self::Outbound { .. } => None,
+            Self::Inbound { .. } | Self::Outbound { .. } | Self::Faults => None,
         }
     }
 }
@@ -170,6 +174,7 @@ pub fn resolve(request: &Request, store: &Store, config: &Config) -> Result<Topi
             destination::endpoints::resolve(store, service, *port, instance.as_ref(), client)
         }
         Request::Profile { target, client } => destination::profile::resolve(store, config, target, client),
+        Request::Faults => Ok(Topic::Faults),
         Request::Inbound { kind, workload, port } => policy::inbound::resolve(store, *kind, workload, *port),
         Request::Outbound { target, namespace } => {
             policy::outbound::resolve(store, config, target, namespace)
@@ -193,6 +198,7 @@ pub fn compute(topic: &Topic, store: &Store, config: &Config, reads: &mut Reads)
         Topic::Profile { target, client } => {
             destination::profile::compute(target, client.as_ref(), store, config, reads)
         }
+        Topic::Faults => policy::faults::compute(store, reads),
         Topic::Inbound { kind, workload, port } => {
             policy::inbound::compute(*kind, workload, *port, store, config, reads)
         }

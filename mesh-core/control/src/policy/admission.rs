@@ -58,6 +58,7 @@ fn is_policy(kind: Kind) -> bool {
             | Kind::NetworkAuthentication
             | Kind::RateLimit
             | Kind::EgressNetwork
+            | Kind::Fault
             | Kind::PolicyHttpRoute
             | Kind::HttpRoute
             | Kind::GrpcRoute

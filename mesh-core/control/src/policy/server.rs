@@ -4,6 +4,8 @@ use hyper::body::Incoming;
 use linkerd2_proxy_api::inbound::PortSpec;
 use linkerd2_proxy_api::outbound::TrafficSpec;
 
+use mesh_api::faults::WatchRequest;
+
 use super::request;
 use crate::grpc::{Body, Method, Serve, message};
 use crate::index::shared::Shared;
@@ -13,8 +15,9 @@ const GET_PORT: &str = "/io.linkerd.proxy.inbound.InboundServerPolicies/GetPort"
 const WATCH_PORT: &str = "/io.linkerd.proxy.inbound.InboundServerPolicies/WatchPort";
 const GET: &str = "/io.linkerd.proxy.outbound.OutboundPolicies/Get";
 const WATCH: &str = "/io.linkerd.proxy.outbound.OutboundPolicies/Watch";
+const WATCH_FAULTS: &str = "/linkerd.fault.v1.Faults/Watch";
 
-/// Serves `InboundServerPolicies` and `OutboundPolicies` from an index.
+/// Serves `InboundServerPolicies`, `OutboundPolicies` and our own `Faults` from an index.
 pub struct Policies {
     index: Shared,
     cluster_domain: String,
@@ -69,6 +72,9 @@ impl Serve for Policies {
             WATCH_PORT => self.inbound(Wanted::All, body),
             GET => self.outbound(Wanted::One, body),
             WATCH => self.outbound(Wanted::All, body),
+            WATCH_FAULTS => self.answer(Wanted::All, async move {
+                message::<WatchRequest, _>(body).await.map(|_| Request::Faults)
+            }),
             _ => return None,
         })
     }

@@ -2,6 +2,7 @@
 
 use ipnet::IpNet;
 use serde::Deserialize;
+use serde_json::Value;
 
 use super::meta::Meta;
 use super::{Key, Selector, Text};
@@ -138,6 +139,8 @@ pub struct RateLimit {
     pub identity: Option<u32>,
     /// Of single clients instead.
     pub overrides: Box<[RateOverride]>,
+    /// The status that was written last.
+    pub status: Value,
 }
 
 /// The limit of single clients.
@@ -165,6 +168,8 @@ pub struct EgressNetwork {
     pub allow: bool,
     /// Annotations of the mesh.
     pub annotations: super::Labels,
+    /// The status that was written last.
+    pub status: Value,
 }
 
 #[derive(Deserialize)]
@@ -276,6 +281,8 @@ struct NetworkSpec {
 struct RateLimitObject {
     metadata: Meta,
     spec: RateLimitSpec,
+    #[serde(default)]
+    status: Value,
 }
 
 #[derive(Deserialize)]
@@ -307,6 +314,8 @@ struct WrittenOverride {
 struct EgressObject {
     metadata: Meta,
     spec: EgressSpec,
+    #[serde(default)]
+    status: Value,
 }
 
 #[derive(Deserialize)]
@@ -535,7 +544,7 @@ impl TryFrom<NetworkObject> for NetworkAuthentication {
 impl TryFrom<RateLimitObject> for RateLimit {
     type Error = String;
 
-    fn try_from(RateLimitObject { metadata, spec }: RateLimitObject) -> Result<Self, String> {
+    fn try_from(RateLimitObject { metadata, spec, status }: RateLimitObject) -> Result<Self, String> {
         let Reference { group, kind, name, .. } = spec.target_ref;
         if (group.as_str(), kind.as_str()) != ("policy.linkerd.io", "Server") {
             return Err(format!("spec.targetRef: {kind} of group {group:?} cannot be limited; use a Server"));
@@ -575,6 +584,7 @@ impl TryFrom<RateLimitObject> for RateLimit {
             total,
             identity,
             overrides: overrides.into(),
+            status,
         })
     }
 }
@@ -582,7 +592,7 @@ impl TryFrom<RateLimitObject> for RateLimit {
 impl TryFrom<EgressObject> for EgressNetwork {
     type Error = String;
 
-    fn try_from(EgressObject { metadata, spec }: EgressObject) -> Result<Self, String> {
+    fn try_from(EgressObject { metadata, spec, status }: EgressObject) -> Result<Self, String> {
         Ok(Self {
             key: metadata.key(),
             created: metadata.created(),
@@ -590,6 +600,7 @@ impl TryFrom<EgressObject> for EgressNetwork {
             networks: spec.networks.filter(|it| !it.is_empty()).map(networks).transpose()?,
             allow: spec.traffic_policy == TrafficPolicy::Allow,
             annotations: metadata.annotations.filtered(super::service::is_ours),
+            status,
         })
     }
 }

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    AuthorizationPolicy, EgressNetwork, EndpointSlice, ExternalWorkload, Key, MeshTlsAuthentication,
+    AuthorizationPolicy, EgressNetwork, EndpointSlice, ExternalWorkload, Fault, Key, MeshTlsAuthentication,
     Namespace, NetworkAuthentication, Node, Owned, Pod, Profile, RateLimit, Route, Server,
     ServerAuthorization, Service, TrafficSplit, Uid,
 };
@@ -150,6 +150,7 @@ kinds! {
     NetworkAuthentication(NetworkAuthentication) = "policy.linkerd.io" "v1alpha1" [] "NetworkAuthentication" "networkauthentications" ALL MAYBE, "Network authentications.";
     RateLimit(RateLimit) = "policy.linkerd.io" "v1alpha1" [] "HTTPLocalRateLimitPolicy" "httplocalratelimitpolicies" ALL MAYBE, "Rate limits.";
     EgressNetwork(EgressNetwork) = "policy.linkerd.io" "v1alpha1" [] "EgressNetwork" "egressnetworks" ALL MAYBE, "Destinations outside the cluster.";
+    Fault(Fault) = "fault.linkerd.io" "v1alpha1" [] "HTTPFault" "httpfaults" ALL MAYBE, "Delays and resets on purpose.";
     PolicyHttpRoute(Route) = "policy.linkerd.io" "v1beta3" ["v1beta2" "v1beta1" "v1alpha1"] "HTTPRoute" "httproutes" ALL MAYBE, "HTTP routes of the mesh's group.";
     HttpRoute(Route) = "gateway.networking.k8s.io" "v1" ["v1beta1"] "HTTPRoute" "httproutes" ALL MAYBE, "HTTP routes of the Gateway API.";
     GrpcRoute(Route) = "gateway.networking.k8s.io" "v1" ["v1alpha2"] "GRPCRoute" "grpcroutes" ALL MAYBE, "gRPC routes.";
@@ -170,7 +171,7 @@ macro_rules! untagged {
 }
 
 untagged!(Node Namespace Service Pod EndpointSlice Owned Profile TrafficSplit ExternalWorkload Server);
-untagged!(ServerAuthorization AuthorizationPolicy MeshTlsAuthentication NetworkAuthentication RateLimit EgressNetwork);
+untagged!(Fault ServerAuthorization AuthorizationPolicy MeshTlsAuthentication NetworkAuthentication RateLimit EgressNetwork);
 
 /// A page of a list.
 pub struct Page {
@@ -286,5 +287,87 @@ fn remove_nulls(value: &mut Value) {
         }
         Value::Array(items) => items.iter_mut().for_each(remove_nulls),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+
+    /// Any JSON, a few levels deep.
+    fn any_json() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            "[a-z*./:-]{0,12}".prop_map(Value::from),
+        ];
+        let field = prop_oneof![
+            Just("spec".to_owned()),
+            Just("rules".to_owned()),
+            Just("matches".to_owned()),
+            Just("port".to_owned()),
+            Just("networks".to_owned()),
+            Just("cidr".to_owned()),
+            Just("targetRef".to_owned()),
+            Just("kind".to_owned()),
+            Just("name".to_owned()),
+            "[a-zA-Z]{1,8}",
+        ];
+        leaf.prop_recursive(5, 64, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+                prop::collection::hash_map(field.clone(), inner, 0..6)
+                    .prop_map(|fields| Value::Object(fields.into_iter().collect())),
+            ]
+        })
+    }
+
+    #[test]
+    fn malformed_objects_of_every_kind_name_themselves() {
+        // Flaw it answers: an object of a definition that could not be read stopped all others of its kind.
+        let spec = json!({"port": {}, "ports": 7, "targetRef": [], "routes": "none", "rules": 1, "networks": {},
+            "containers": 1, "workloadIPs": "x", "service": {}, "identities": 5, "parentRefs": 3, "clusterIP": []});
+        for kind in Kind::ALL {
+            if kind.watched().metadata_only {
+                continue;
+            }
+            let object =
+                json!({"metadata": {"name": "bad", "namespace": "shop"}, "spec": spec, "endpoints": 1});
+            let error = kind.decode(object.clone()).record.unwrap_err().to_string();
+            assert!(error.contains(kind.watched().kind) && error.contains("shop/bad"), "{error}");
+            // In a list it costs itself alone.
+            let page = kind
+                .decode_list(&json!({"metadata": {"resourceVersion": "9"}, "items": [object]}).to_string());
+            let page = page.unwrap();
+            assert_eq!((page.objects.len(), page.resource_version.as_str()), (1, "9"));
+            assert!(page.objects[0].record.is_err());
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(256))]
+
+        #[test]
+        fn no_object_is_a_panic(object in any_json(), name in "[a-z]{1,8}") {
+            for kind in Kind::ALL {
+                let mut whole = json!({"metadata": {"name": name, "namespace": "shop"}, "spec": object});
+                prop_assert_eq!(&*kind.decode(whole.clone()).key.name, name.as_str());
+                whole["status"] = object.clone();
+                whole["metadata"]["labels"] = object.clone();
+                let _ = kind.decode(whole);
+                let _ = kind.decode(object.clone());
+            }
+        }
+
+        #[test]
+        fn no_text_is_a_panic(text in "\\PC{0,200}") {
+            for kind in Kind::ALL {
+                let _ = kind.decode_list(&text);
+            }
+        }
     }
 }

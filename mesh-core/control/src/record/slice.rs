@@ -9,6 +9,8 @@ use super::{Key, Text};
 
 /// The label that names the Service of a slice.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
+/// The label that names who looks after a slice.
+const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 /// Annotations of slices that lead to a gateway of another cluster.
 const GATEWAY_IDENTITY: &str = "mirror.linkerd.io/remote-gateway-identity";
 const GATEWAY_AUTHORITY: &str = "mirror.linkerd.io/remote-svc-fq-name";
@@ -27,6 +29,8 @@ pub struct EndpointSlice {
     pub ports: Box<[(Text, u16)]>,
     /// The endpoints.
     pub endpoints: Box<[Endpoint]>,
+    /// Whether it is one of those that are made for workloads outside the cluster.
+    pub external: bool,
     /// Set when all endpoints are a gateway's.
     pub gateway: Option<Gateway>,
 }
@@ -176,6 +180,10 @@ impl From<Object> for EndpointSlice {
                 .into_iter()
                 .filter_map(|endpoint| endpoint.reduced(&metadata.namespace))
                 .collect(),
+            external: metadata
+                .labels
+                .value(MANAGED_BY)
+                .is_some_and(|by| *by == crate::destination::external::MANAGER),
             gateway: gateway.map(|identity| Gateway {
                 identity: identity.clone(),
                 authority: metadata.annotation(GATEWAY_AUTHORITY).cloned(),

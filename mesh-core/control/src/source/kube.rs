@@ -11,8 +11,10 @@ mod page;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::TryStreamExt as _;
 use http::Request;
 use http::header::ACCEPT;
+use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -63,6 +65,8 @@ enum Ended {
     TooOld,
     /// The kind is not served.
     Absent,
+    /// This account may not read the kind.
+    Forbidden(String),
     /// Something else.
     Failed(String),
 }
@@ -120,6 +124,18 @@ impl Follower {
                     told_absent = false;
                     pause = FIRST_PAUSE;
                     self.watch(from).await;
+                }
+                // Installed rights may be older than the program: then the kind is as good as absent.
+                Err(Ended::Forbidden(cause)) if self.kind.watched().optional => {
+                    if !std::mem::replace(&mut told_absent, true) {
+                        tracing::warn!(
+                            kind = self.name(),
+                            cause,
+                            "this kind may not be read; it is passed over until it may"
+                        );
+                        self.sink.take(vec![self.nothing()]);
+                    }
+                    tokio::time::sleep(self.absent).await;
                 }
                 Err(Ended::Absent) if self.next_version() => continue,
                 Err(Ended::Absent) => {
@@ -179,7 +195,7 @@ impl Follower {
                     return;
                 }
                 Ended::Absent => return,
-                ended @ Ended::Failed(_) => self.failed("watch", &ended),
+                ended @ (Ended::Failed(_) | Ended::Forbidden(_)) => self.failed("watch", &ended),
             }
             // A watch that ends at once, whatever the reason, must not be begun again at once.
             if begun.elapsed() > LONGEST_PAUSE {
@@ -197,9 +213,11 @@ impl Follower {
             Ok(request) => request,
             Err(ended) => return ended,
         };
-        let stream = match tokio::time::timeout(PAGE_LIMIT, self.client.request_stream(request)).await {
-            Ok(Ok(stream)) => stream,
-            Ok(Err(error)) => return ended(&error),
+        let stream = match tokio::time::timeout(PAGE_LIMIT, self.send(request)).await {
+            Ok(Ok(answer)) => {
+                answer.into_body().into_data_stream().map_err(std::io::Error::other).into_async_read()
+            }
+            Ok(Err(ended)) => return ended,
             Err(_) => return Ended::Failed("the watch did not begin in time".to_owned()),
         };
         self.counters.watches.with(&[self.name()]).inc();
@@ -299,7 +317,7 @@ impl Follower {
     fn failed(&self, what: &'static str, ended: &Ended) {
         self.counters.failures.with(&[self.name()]).inc();
         let cause = match ended {
-            Ended::Failed(cause) => cause.as_str(),
+            Ended::Failed(cause) | Ended::Forbidden(cause) => cause.as_str(),
             Ended::TooOld => "the version is too old",
             Ended::Absent => "the kind is not served",
             Ended::Normally => "it ended",
@@ -315,13 +333,5 @@ impl Follower {
 
     fn name(&self) -> &'static str {
         self.kind.watched().plural
-    }
-}
-
-fn ended(error: &kube::Error) -> Ended {
-    match error {
-        kube::Error::Api(status) if status.code == 410 => Ended::TooOld,
-        kube::Error::Api(status) if status.code == 404 => Ended::Absent,
-        other => Ended::Failed(other.to_string()),
     }
 }

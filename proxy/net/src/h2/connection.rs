@@ -6,7 +6,8 @@
 //! is bounded by [`FloodLimits`] per interval, not in total.
 //!
 //! Every octet of a [`Event::Data`] has to be given back with [`Connection::release`] once it has left for its
-//! target, also when its stream is gone: that is the backpressure from end to end. Nothing to send is held here:
+//! target: that is the backpressure from end to end. It is one of streams: the connection's window opens as octets come, so that
+//! a stream that nobody reads holds up no other, and what waits is at most a window for each stream. Nothing to send is held here:
 //! [`Connection::send_data`] takes what the windows allow, and [`Connection::next_writable`] names the streams that may go on.
 
 mod flood;

@@ -266,7 +266,7 @@ fn written_heads_are_read_back() {
     let text = String::from_utf8(out).unwrap();
     let (head, back) = request(&text).unwrap();
     assert_eq!(head.body, Body::Chunked);
-    assert_eq!(shown(&back), ":method=POST|:authority=a:1|:path=/x|x=y|cookie=a=b; c=d");
+    assert_eq!(shown(&back), ":method=POST|:scheme=http|:authority=a:1|:path=/x|x=y|cookie=a=b; c=d");
     let list: HeaderList = [(&b":status"[..], &b"200"[..]), (b"content-length", b"2")].into_iter().collect();
     let mut out = Vec::new();
     write_response(&list, Body::Length(2), Reuse::Close, Version::Http11, &mut out);

@@ -5,12 +5,22 @@ use crate::headers::HeaderList;
 
 /// Appends a request's head made of a list with `:method`, `:path` and `:authority`; without an authority, `host` stands for it.
 ///
+/// A list that has a `:scheme` is of a request whose target is to be absolute.
+///
 /// With [`Body::Chunked`] the field that says so is added; `content-length` is taken from the list otherwise.
 pub fn write_request(list: &HeaderList, body: Body, reuse: Reuse, out: &mut Vec<u8>) {
     let authority = list.value(b":authority").or_else(|| list.value(b"host")).unwrap_or_default();
     out.extend_from_slice(list.value(b":method").unwrap_or(b"GET"));
     out.push(b' ');
-    out.extend_from_slice(list.value(b":path").unwrap_or(authority));
+    let path = list.value(b":path");
+    if let Some(scheme) = list.value(b":scheme")
+        && path.is_some_and(|path| path.starts_with(b"/"))
+    {
+        out.extend_from_slice(scheme);
+        out.extend_from_slice(b"://");
+        out.extend_from_slice(authority);
+    }
+    out.extend_from_slice(path.unwrap_or(authority));
     out.extend_from_slice(b" HTTP/1.1\r\n");
     field(b"host", authority, out);
     fields(list, body, reuse, Version::Http11, out);

@@ -20,7 +20,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
-use super::super::{Advanced, App, Conn, Context, Exchange, Inbound, Lookups, Routed, Settings, tunneled};
+use super::super::{Advanced, App, Conn, Context, Exchange, Inbound, Lookups, Routed, Settings};
 use crate::identity::Credentials;
 use crate::metrics::{Aggregate, Format, Metrics, Snapshot};
 use crate::model::inbound::{DefaultAllow, Protocol};
@@ -169,7 +169,7 @@ impl Handler for Alone {
     }
 
     fn tunneled(&mut self, conn: &mut Conn, direction: Direction, octets: usize) {
-        tunneled(&mut self.metrics, conn, direction, octets);
+        self.inbound.tunneled(&mut self.metrics, conn, direction, octets);
     }
 
     fn endpoint(&mut self, _: &mut Control<'_, Self>, _: EndpointId, _: &mut App, event: EndpointEvent) {

@@ -98,10 +98,7 @@ pub(super) fn detect_with(
     let routes = vec![route];
     policy(proxy_protocol::Kind::Detect(proxy_protocol::Detect {
         timeout: seconds(5.0),
-        http1: Some(proxy_protocol::Http1 {
-            routes: routes.clone(),
-            failure_accrual,
-        }),
+        http1: Some(proxy_protocol::Http1 { routes: routes.clone(), failure_accrual }),
         http2: Some(proxy_protocol::Http2 { routes, failure_accrual }),
         opaque: Some(proxy_protocol::Opaque { routes: vec![opaque_route(opaque)] }),
     }))

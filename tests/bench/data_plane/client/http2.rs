@@ -80,18 +80,19 @@ fn receive(
     tally: &Tally,
 ) -> Result<usize> {
     let mut at = 0;
+    let mut headers = HeaderList::new();
     loop {
-        let polled = connection.poll(&input[at..], out)?;
+        let polled = connection.poll(&input[at..], &mut headers, out)?;
         at += polled.consumed;
         let (stream, end, octets) = match polled.event {
             None => return Ok(at),
-            Some(Event::Headers { stream, headers, end, .. }) => {
+            Some(Event::Headers { stream, end, .. }) => {
                 if headers.value(b":status").is_some_and(|status| status != b"200") {
                     bail!("not answered with 200");
                 }
                 (stream, end, 0)
             }
-            Some(Event::Data { stream, data, end }) => (stream, end, data.len()),
+            Some(Event::Data { stream, data, end, .. }) => (stream, end, data.len()),
             Some(Event::Reset { .. } | Event::GoAway { .. }) => bail!("reset"),
             Some(_) => continue,
         };

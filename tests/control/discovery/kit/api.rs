@@ -17,7 +17,7 @@ const NAMESPACES: [&str; 5] = ["shop", "client", "other", "evil", "linkerd-egres
 const TEST_RANGE: &str = "10.0.0.";
 const REAL_RANGE: &str = "10.96.77.";
 /// Everything a test may leave.
-const KINDS: &str = "pods,services,endpointslices,serviceprofiles,trafficsplits,externalworkloads,servers,serverauthorizations,authorizationpolicies,meshtlsauthentications,networkauthentications,httplocalratelimitpolicies,egressnetworks,httproutes";
+const KINDS: &str = "pods,services,endpointslices,serviceprofiles,trafficsplits,externalworkloads,servers,serverauthorizations,authorizationpolicies,meshtlsauthentications,networkauthentications,httplocalratelimitpolicies,egressnetworks,httproutes,httpfaults";
 
 /// The cluster, held by one test at a time.
 pub(crate) struct Turn {
@@ -124,13 +124,16 @@ pub(crate) fn apply(cluster: &Cluster, object: &Value) {
         // Slices come from the tests, not from the controller.
         object["spec"].as_object_mut().unwrap().remove("selector");
     }
+    // The server counts versions itself.
+    object["metadata"].as_object_mut().unwrap().remove("resourceVersion");
     let status = object.as_object_mut().unwrap().remove("status");
     let text = object.to_string();
-    let replace = ["replace", "--force", "--grace-period=0", "-f", "-"];
-    let applied = stdout_with_input(&mut cluster.kubectl(["apply", "-f", "-"]), &text);
-    // What is immutable is made again, as its owner would do.
-    if applied.is_err() {
-        stdout_with_input(&mut cluster.kubectl(replace), &text).unwrap();
+    if stdout_with_input(&mut cluster.kubectl(["apply", "-f", "-"]), &text).is_err() {
+        // What is immutable is made again, as its owner would do.
+        let delete =
+            ["delete", "--ignore-not-found", "--force", "--grace-period=0", "--timeout=20s", "-f", "-"];
+        stdout_with_input(&mut cluster.kubectl(delete), &text).unwrap();
+        stdout_with_input(&mut cluster.kubectl(["apply", "-f", "-"]), &text).unwrap();
     }
     if let Some(status) = status {
         let kind = object["kind"].as_str().unwrap();

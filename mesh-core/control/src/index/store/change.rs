@@ -8,7 +8,7 @@ use ahash::AHashMap;
 use super::table::Change;
 use super::{Holder, Interest, Store};
 use crate::record::{
-    AuthorizationPolicy, EgressNetwork, EndpointSlice, ExternalWorkload, Key, MeshTlsAuthentication,
+    AuthorizationPolicy, EgressNetwork, EndpointSlice, ExternalWorkload, Fault, Key, MeshTlsAuthentication,
     Namespace, NetworkAuthentication, Node, Owned, ParentKind, Pod, Profile, RateLimit, Route, Server,
     ServerAuthorization, Service, TargetKind, Text, TrafficSplit,
 };
@@ -189,6 +189,10 @@ impl Store {
     pub(super) fn rate_limit_changed(&mut self, change: Change<RateLimit>) {
         keep_list(&mut self.rate_limits_in, &change, |it| (&it.key.namespace, &it.key));
         self.touched.extend(change.sides().map(|it| Interest::Policy(it.key.namespace.clone())));
+    }
+
+    pub(super) fn fault_changed(&mut self, _change: Change<Fault>) {
+        self.touched.push(Interest::Faults);
     }
 
     pub(super) fn egress_changed(&mut self, change: Change<EgressNetwork>) {

@@ -32,7 +32,7 @@ macro_rules! keyed {
 }
 
 keyed!(Node Namespace Service Pod EndpointSlice Owned Profile TrafficSplit ExternalWorkload Server);
-keyed!(ServerAuthorization AuthorizationPolicy MeshTlsAuthentication NetworkAuthentication RateLimit EgressNetwork Route);
+keyed!(Fault ServerAuthorization AuthorizationPolicy MeshTlsAuthentication NetworkAuthentication RateLimit EgressNetwork Route);
 
 impl<T> Default for Table<T> {
     fn default() -> Self {

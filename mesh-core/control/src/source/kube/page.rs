@@ -1,10 +1,18 @@
-//! Pages of a list.
+//! Requests and their answers: pages of a list, and the beginning of a watch.
 
-use super::{Ended, Follower, ended};
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Limited};
+use kube::client::Body;
+
+use super::{Ended, Follower};
 use crate::record::Page;
 
 /// Objects a page: what the API server's own clients ask for.
 const OBJECTS: u32 = 500;
+/// Longest page that is read, in bytes.
+const LONGEST: usize = 256 << 20;
+/// Longest answer that says why there is none.
+const LONGEST_REASON: usize = 64 << 10;
 
 impl Follower {
     /// The page that begins at `next`; the first when that is empty.
@@ -14,10 +22,39 @@ impl Follower {
         } else {
             format!("limit={OBJECTS}&continue={next}")
         };
-        let text =
-            self.client.request_text(self.request(&query, "List")?).await.map_err(|error| ended(&error))?;
+        let answer = self.send(self.request(&query, "List")?).await?;
+        let text = text(answer, LONGEST).await?;
         self.kind
             .decode_list(&text)
             .map_err(|error| Ended::Failed(format!("the list cannot be read: {error}")))
     }
+
+    /// An answer that says yes; every other one is told apart by what it means for a list or a watch.
+    pub(super) async fn send(&self, request: Request<Vec<u8>>) -> Result<Response<Body>, Ended> {
+        let answer = self.client.send(request.map(Body::from)).await;
+        let answer = answer.map_err(|error| Ended::Failed(error.to_string()))?;
+        match answer.status() {
+            status if status.is_success() => Ok(answer),
+            StatusCode::NOT_FOUND => Err(Ended::Absent),
+            StatusCode::GONE => Err(Ended::TooOld),
+            status => {
+                let reason =
+                    text(answer, LONGEST_REASON).await.unwrap_or_else(|_| "no reason given".to_owned());
+                let said: Option<serde_json::Value> = serde_json::from_str(&reason).ok();
+                let message = said.as_ref().and_then(|said| said.get("message")?.as_str()).unwrap_or(&reason);
+                let message = format!("{status}: {}", message.chars().take(512).collect::<String>());
+                Err(if status == StatusCode::FORBIDDEN {
+                    Ended::Forbidden(message)
+                } else {
+                    Ended::Failed(message)
+                })
+            }
+        }
+    }
+}
+
+async fn text(answer: Response<Body>, longest: usize) -> Result<String, Ended> {
+    let body = Limited::new(answer.into_body(), longest).collect().await;
+    let body = body.map_err(|error| Ended::Failed(format!("the answer cannot be read: {error}")))?;
+    String::from_utf8(body.to_bytes().into()).map_err(|_| Ended::Failed("the answer is no UTF-8".to_owned()))
 }

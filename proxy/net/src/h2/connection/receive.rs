@@ -377,15 +377,16 @@ impl Connection {
         let Some(key) = self.key_of(id) else {
             return self.late_data(id, flow, out);
         };
+        // Streams that nobody reads stop themselves by their own windows; they must not stop the others.
+        self.release_connection(flow, out);
         if data.is_empty() && end == End::More {
             self.budgets.spend(Reason::EmptyDataFlood)?;
         }
         let result = self.data_of(key, data, flow, end);
-        // What no event carries is given back here; padding always.
-        let unseen = if result.is_ok() { flow - data.len() as u32 } else { flow };
-        if unseen > 0 {
-            let of = if result.is_ok() { key } else { StreamKey { index: u32::MAX, id } };
-            self.release(of, unseen as usize, out);
+        // What no event carries is given back here.
+        let unseen = flow - data.len() as u32;
+        if unseen > 0 && result.is_ok() {
+            self.release(key, unseen as usize, out);
         }
         result?;
         let token = self.token(key).unwrap_or_default();

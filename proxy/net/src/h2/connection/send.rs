@@ -181,7 +181,6 @@ impl Connection {
     #[inline]
     pub fn release(&mut self, key: StreamKey, octets: usize, out: &mut Vec<u8>) {
         let octets = u32::try_from(octets).unwrap_or(u32::MAX);
-        self.release_connection(octets, out);
         let window = self.config.settings.initial_window_size;
         let Some(stream) = self.stream_mut(key).filter(|stream| stream.remote != Side::Done) else {
             return;

@@ -1,0 +1,170 @@
+//! Discovery and policy as the chart starts them, with the rights that the chart gives: proxies are answered, bad objects
+//! refused, statuses and slices written by the holder of the lease, and nothing of it lost when a replica ends.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use linkerd2_proxy_api::destination::destination_client::DestinationClient;
+use linkerd2_proxy_api::destination::{GetDestination, update::Update};
+use linkerd2_proxy_api::inbound::inbound_server_policies_client::InboundServerPoliciesClient;
+use linkerd2_proxy_api::inbound::{PortSpec, proxy_protocol::Kind};
+use serde_json::{Value, json};
+use tonic::transport::Channel;
+
+use crate::kit::{ADDRESS, Lab, Process, eventually, free_port, lab, run};
+
+/// A replica and where its APIs are.
+struct Replica {
+    process: Process,
+    discovery: SocketAddr,
+    policy: SocketAddr,
+    webhook: u16,
+}
+
+impl Replica {
+    fn start(lab: &Lab, pod: &str) -> Self {
+        let address = || SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), free_port());
+        let (discovery, policy, webhook) = (address(), address(), free_port());
+        let args = [
+            format!("--grpc-addr={discovery}"),
+            format!("--policy-grpc-addr={policy}"),
+            format!("--webhook-addr={ADDRESS}:{webhook}"),
+            "--cluster-domain=cluster.local".to_owned(),
+            "--identity-trust-domain=cluster.local".to_owned(),
+            "--default-inbound-policy=all-unauthenticated".to_owned(),
+            "--outbound-transport-mode=transport-header".to_owned(),
+            "--tls-secret=linkerd-policy-validator-tls".to_owned(),
+            "--webhook-config=linkerd-policy-validator-webhook-config".to_owned(),
+        ];
+        let process = Process::start_as(lab, "destination", "linkerd-destination", pod, &args).ready();
+        Self { process, discovery, policy, webhook }
+    }
+}
+
+async fn channel(address: SocketAddr) -> Channel {
+    Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
+}
+
+/// Addresses that a Get begins with.
+fn addresses(replica: &Replica, path: &str) -> Option<Vec<String>> {
+    run(async {
+        let mut client = DestinationClient::new(channel(replica.discovery).await);
+        let request = GetDestination { path: path.to_owned(), ..GetDestination::default() };
+        let mut stream = client.get(request).await.ok()?.into_inner();
+        match stream.message().await.unwrap()?.update? {
+            Update::Add(set) => {
+                let text = |address: linkerd2_proxy_api::net::TcpAddress| {
+                    SocketAddr::try_from(address).unwrap().to_string()
+                };
+                Some(set.addrs.into_iter().map(|it| text(it.addr.unwrap())).collect())
+            }
+            _ => Some(Vec::new()),
+        }
+    })
+}
+
+fn server(namespace: &str) -> Value {
+    json!({"apiVersion": "policy.linkerd.io/v1beta3", "kind": "Server",
+        "metadata": {"name": "web", "namespace": namespace},
+        "spec": {"podSelector": {"matchLabels": {"app": "web"}}, "port": 8080, "proxyProtocol": "HTTP/2"}})
+}
+
+#[test]
+fn proxies_are_answered_from_a_real_cluster_and_users_told() {
+    let lab = lab();
+    let replica = Replica::start(lab, "linkerd-destination-a");
+    lab.serve("linkerd-policy-validator", replica.webhook);
+    let namespace = lab.namespace("discovery");
+
+    // The slice controller makes the slice of this Service from the pod; nothing here does.
+    let web = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": namespace},
+        "spec": {"selector": {"app": "web"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}});
+    lab.apply(&web.to_string());
+    let ip = Ipv4Addr::new(10, 200, 0, 1);
+    lab.pod(&namespace, "elsewhere-0", &json!({"app": "elsewhere"}), ip);
+    let mut pod = lab.live(&namespace, "pod", "elsewhere-0");
+    let status = json!({"status": pod["status"]}).to_string();
+    // The slice controller leaves out pods whose node is not there.
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "discovery-node"}});
+    lab.apply(&node.to_string());
+    pod["metadata"] = json!({"name": "web-0", "namespace": namespace,
+        "labels": {"app": "web", "linkerd.io/control-plane-ns": "linkerd"}});
+    pod["spec"] = json!({"nodeName": "discovery-node", "containers": [{"name": "a", "image": "b"}]});
+    lab.apply(&pod.to_string());
+    lab.kubectl(&[
+        "patch",
+        "pod",
+        "web-0",
+        "--namespace",
+        &namespace,
+        "--subresource=status",
+        "--type=merge",
+        "--patch",
+        &status,
+    ]);
+    let path = format!("web.{namespace}.svc.cluster.local:80");
+    eventually("the address of the pod", || {
+        addresses(&replica, &path).filter(|found| found == &["10.200.0.1:8080"])
+    });
+
+    lab.apply(&server(&namespace).to_string());
+    eventually("the Server's protocol at the pod's port", || {
+        run(async {
+            let mut client = InboundServerPoliciesClient::new(channel(replica.policy).await);
+            let spec = PortSpec { workload: format!("{namespace}:web-0"), port: 8080 };
+            let server = client.get_port(spec).await.ok()?.into_inner();
+            matches!(server.protocol?.kind?, Kind::Http2(_)).then_some(())
+        })
+    });
+
+    // What could not be followed is refused with the reason, though its schema lets it pass.
+    let overlapping = json!({"apiVersion": "policy.linkerd.io/v1alpha1", "kind": "NetworkAuthentication",
+        "metadata": {"name": "nobody", "namespace": namespace},
+        "spec": {"networks": [{"cidr": "10.0.0.0/8", "except": ["10.0.0.0/8"]}]}});
+    let said = eventually("the webhook to be asked", || lab.try_apply(&overlapping.to_string()).err());
+    assert!(said.contains("leaves nothing of 10.0.0.0/8"), "{said}");
+
+    // The holder of the lease writes the status of a route…
+    let route = json!({"apiVersion": "policy.linkerd.io/v1beta3", "kind": "HTTPRoute",
+        "metadata": {"name": "reads", "namespace": namespace},
+        "spec": {"parentRefs": [{"group": "policy.linkerd.io", "kind": "Server", "name": "web"}],
+            "rules": [{"matches": [{"path": {"value": "/"}}]}]}});
+    lab.apply(&route.to_string());
+    let condition = eventually("the status of the route", || {
+        let route = lab.live(&namespace, "httproutes.policy.linkerd.io", "reads");
+        route.pointer("/status/parents/0/conditions/0").cloned()
+    });
+    assert_eq!((&condition["type"], &condition["status"]), (&json!("Accepted"), &json!("True")));
+
+    // …and the slices of workloads outside the cluster, which are then endpoints like any other.
+    let vm = json!({"apiVersion": "workload.linkerd.io/v1beta1", "kind": "ExternalWorkload",
+        "metadata": {"name": "vm", "namespace": namespace, "labels": {"app": "web"}},
+        "spec": {"meshTLS": {"identity": "spiffe://example.org/vm", "serverName": "vm.example.org"},
+            "workloadIPs": [{"ip": "192.168.9.9"}], "ports": [{"name": "http", "port": 8080}]},
+        "status": {"conditions": [{"type": "Ready", "status": "True"}]}});
+    lab.apply(&vm.to_string());
+    let status = json!({"status": {"conditions": [{"type": "Ready", "status": "True",
+        "lastProbeTime": "2030-01-01T00:00:00Z", "lastTransitionTime": "2030-01-01T00:00:00Z", "reason": "Test",
+        "message": "up"}]}});
+    lab.kubectl(&[
+        "patch",
+        "externalworkload",
+        "vm",
+        "--namespace",
+        &namespace,
+        "--subresource=status",
+        "--type=merge",
+        "--patch",
+        &status.to_string(),
+    ]);
+    eventually("the address of the workload outside", || {
+        let found = addresses(&replica, &path)?;
+        found.contains(&"192.168.9.9:8080".to_owned()).then_some(())
+    });
+    assert!(replica.process.metric("lease_held{lease=\"policy-controller-write\"}").unwrap() >= 1.0);
+    assert!(replica.process.metric("discovery_records{group=\"\",kind=\"pods\"}").unwrap() >= 1.0);
+
+    // A replica that ends ends well, and the next one knows the same.
+    assert_eq!(replica.process.terminate(), Some(0));
+    let next = Replica::start(lab, "linkerd-destination-b");
+    assert_eq!(addresses(&next, &path).unwrap().len(), 2);
+}
