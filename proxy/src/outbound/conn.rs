@@ -7,17 +7,17 @@ use proxy_net::engine::{
     Accepted, CloseReport, ConnId, Detected, Direction, EndpointId, H2Server, Progress, ServeHttp, Step,
 };
 
+use super::Outbound;
 use super::backend::{MemberRef, Waiter};
 use super::destination::DISCOVERY_TIMEOUT;
 use super::plan::{Detect, Kind, Plan, StreamPlan};
 use super::refusal::Refusal;
 use super::select::NotNow;
-use super::{Outbound, resource};
 use crate::config::Http2Server;
 use crate::discovery::Target;
 use crate::metrics::{
-    CloseError, DetectLabels, DetectResult, Errno, ErrorLabels, Id, Metrics, NoServerTls, Transport,
-    TransportLabels, TransportRoute,
+    CloseError, DetectResult, Errno, ErrorLabels, Id, Metrics, NoServerTls, Transport, TransportLabels,
+    TransportRoute,
 };
 use crate::model::NameAddr;
 use crate::model::outbound::StreamFilter;
@@ -39,10 +39,10 @@ pub struct Conn {
     /// The newest plan that it has used.
     pub(super) plan: Option<Rc<Plan>>,
     stage: Stage,
-    /// When the stage of detection began.
-    detecting: Instant,
     /// Whether it is octets whatever they look like: a peer has said so.
     is_octets: bool,
+    /// When its first octets began to be looked at.
+    detecting: Instant,
     /// When it began to wait for an endpoint.
     since: Option<Instant>,
     /// The server name of its TLS.
@@ -188,7 +188,6 @@ impl Outbound {
     /// Begins what the plan says.
     fn start(&mut self, cx: &mut Cx<'_, '_>, conn: &mut Conn, plan: Rc<Plan>) -> Step {
         conn.plan = Some(Rc::clone(&plan));
-        conn.detecting = cx.now();
         cx.shared.metrics.protocols[plan.protocol].connections += 1;
         if conn.is_octets {
             return self.not_http(cx, conn);
@@ -199,6 +198,7 @@ impl Outbound {
                 Detect::Http2 => self.serve(cx, conn, Detected::Http2),
                 Detect::Within(timeout) => {
                     conn.stage = Stage::Detecting;
+                    conn.detecting = cx.now();
                     let silence = http.opaque.as_ref().map(|_| SILENCE);
                     Step::DetectHttp { timeout, silence }
                 }
@@ -217,7 +217,9 @@ impl Outbound {
 
     /// The last step has an outcome.
     pub(crate) fn advance(&mut self, cx: &mut Cx<'_, '_>, conn: &mut Conn, event: Progress<'_>) -> Step {
-        count_detection(cx, conn, &event);
+        if conn.stage == Stage::Detecting {
+            count_detection(cx, conn, &event);
+        }
         match (conn.stage, event) {
             (_, Progress::Failed(why)) => {
                 conn.closed = CloseError::Io;
@@ -464,24 +466,6 @@ impl Outbound {
 
 // === helpers ===
 
-/// Counts what detection of HTTP found.
-fn count_detection(cx: &mut Cx<'_, '_>, conn: &Conn, event: &Progress<'_>) {
-    let Some(plan) = conn.plan.as_ref().filter(|_| conn.stage == Stage::Detecting) else { return };
-    let result = match event {
-        Progress::Protocol(Detected::Http1) => DetectResult::Http1,
-        Progress::Protocol(Detected::Http2) => DetectResult::Http2,
-        Progress::Protocol(Detected::Opaque) => DetectResult::NotHttp,
-        Progress::TimedOut => DetectResult::ReadTimeout,
-        Progress::Failed(_) => DetectResult::Error,
-        _ => return,
-    };
-    let now = cx.now();
-    let labels = DetectLabels::Outbound(resource(&plan.parent));
-    let series = cx.shared.metrics.detect.once(&labels, now);
-    *series.results.at(result) += 1;
-    series.duration.observe(now.saturating_duration_since(conn.detecting));
-}
-
 /// Octets of a tunnel have passed.
 pub(crate) fn tunneled(metrics: &mut Metrics, conn: &mut Conn, direction: Direction, octets: usize) {
     let counts = &mut metrics.transport[conn.transport];
@@ -515,4 +499,21 @@ fn h2_server(server: &Http2Server) -> H2Server {
         config.connection_window = connection.max(65_535);
     }
     H2Server { config, keep_alive: server.keep_alive.map(|it| (it.interval, it.timeout)) }
+}
+
+/// Counts what detection of HTTP found.
+fn count_detection(cx: &mut Cx<'_, '_>, conn: &Conn, event: &Progress<'_>) {
+    let result = match event {
+        Progress::Protocol(Detected::Http1) => DetectResult::Http1,
+        Progress::Protocol(Detected::Http2) => DetectResult::Http2,
+        Progress::Protocol(Detected::Opaque) => DetectResult::NotHttp,
+        Progress::TimedOut => DetectResult::ReadTimeout,
+        Progress::Failed(_) => DetectResult::Error,
+        _ => return,
+    };
+    let Some(plan) = &conn.plan else { return };
+    let took = cx.now().saturating_duration_since(conn.detecting);
+    let series = &mut cx.shared.metrics.detect[plan.detection];
+    *series.results.at(result) += 1;
+    series.duration.observe(took);
 }
