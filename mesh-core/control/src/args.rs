@@ -395,7 +395,10 @@ impl Component {
 
     /// Whether the component serves an admin port; one that runs once does not.
     pub fn is_server(&self) -> bool {
-        !matches!(self, Self::Heartbeat(_))
+        match self {
+            Self::Heartbeat(_) => false,
+            _ => true,
+        }
     }
 }
 
