@@ -229,6 +229,7 @@ fn release(cx: &mut Cx<'_, '_>, plan: &Plan) {
     registered.retries.iter().for_each(|id| metrics.profile_retries.release(*id, now));
     registered.streams.iter().for_each(|id| metrics.transport_route.release(*id, now));
     metrics.protocols.release(plan.protocol, now);
+    metrics.detect.release(plan.detection, now);
 }
 
 /// A resource as metrics name it.

@@ -133,6 +133,7 @@ impl Outbound {
         let metrics = &mut cx.shared.metrics.balancer[backend.metrics];
         *metrics.updates.at(op) += 1;
         metrics.p2c_endpoints.0 = backend.members.len() as f64;
+        count_states(cx, backend);
         self.ready(cx, index);
     }
 
@@ -234,15 +235,8 @@ impl Outbound {
                 gone.push(index);
                 continue;
             }
-            let ready = backend.members.iter().filter(|(_, member)| {
-                let shut = member.breaker.as_ref().is_some_and(|breaker| !breaker.is_ready(now));
-                !shut && member.id.is_ok_and(|id| cx.ctl.load(id).ready)
-            });
-            let ready = ready.count();
-            let pending = backend.members.len() - ready;
+            count_states(cx, backend);
             let metrics = &mut cx.shared.metrics.balancer[backend.metrics];
-            metrics.endpoints.at(EndpointState::Ready).0 = ready as f64;
-            metrics.endpoints.at(EndpointState::Pending).0 = pending as f64;
             metrics.queue_length.0 = i64::try_from(backend.waiting.len()).unwrap_or(i64::MAX);
         }
         for index in gone {
@@ -384,4 +378,17 @@ fn register(shared: &mut Shared, key: &Key, endpoint: &Endpoint) -> Series {
         sent: metrics.transfer_cost.register(&TransferCostLabels { op: TransferOp::Send, zone }),
         received: metrics.transfer_cost.register(&TransferCostLabels { op: TransferOp::Recv, zone }),
     }
+}
+
+/// How many endpoints can take requests now, and how many cannot.
+fn count_states(cx: &mut Cx<'_, '_>, backend: &Backend) {
+    let now = cx.now();
+    let ready = backend.members.iter().filter(|(_, member)| {
+        let shut = member.breaker.as_ref().is_some_and(|breaker| !breaker.is_ready(now));
+        !shut && member.id.is_ok_and(|id| cx.ctl.load(id).ready)
+    });
+    let ready = ready.count();
+    let metrics = &mut cx.shared.metrics.balancer[backend.metrics];
+    metrics.endpoints.at(EndpointState::Ready).0 = ready as f64;
+    metrics.endpoints.at(EndpointState::Pending).0 = (backend.members.len() - ready) as f64;
 }

@@ -15,8 +15,8 @@ use super::refusal::Refusal;
 use super::{Outbound, resource};
 use crate::discovery::{Answer, Target};
 use crate::metrics::{
-    Direction, Id, OutboundBackendLabels, OutboundRouteLabels, ProfileRoute, ProtocolLabels, RequestLabels,
-    RouteKind, TransportRouteKind, TransportRouteLabels,
+    DetectLabels, Direction, Id, OutboundBackendLabels, OutboundRouteLabels, ProfileRoute, ProtocolLabels,
+    RequestLabels, RouteKind, TransportRouteKind, TransportRouteLabels,
 };
 use crate::model::outbound::{
     Backend, BackendKind, Distribution, FailureAccrual, HttpRoutes, Load, Protocol, Queue, RulePolicy,
@@ -82,7 +82,14 @@ impl Builder<'_> {
         };
         let labels = ProtocolLabels { protocol, parent: resource(&self.parent) };
         let protocol = cx.shared.metrics.protocols.register(&labels);
-        Plan { kind, protocol, parent: self.parent, backends: self.backends, registered: self.registered }
+        let detection = match &kind {
+            Kind::Http(HttpPlan { detect: Detect::Within(_), .. }) => {
+                cx.shared.metrics.detect.register(&DetectLabels::Outbound(resource(&self.parent)))
+            }
+            _ => Id::default(),
+        };
+        let Self { parent, backends, registered, .. } = self;
+        Plan { kind, protocol, detection, parent, backends, registered }
     }
 
     fn kind(

@@ -16,7 +16,8 @@ use super::select::NotNow;
 use crate::config::Http2Server;
 use crate::discovery::Target;
 use crate::metrics::{
-    CloseError, Errno, ErrorLabels, Id, Metrics, NoServerTls, Transport, TransportLabels, TransportRoute,
+    CloseError, DetectResult, Errno, ErrorLabels, Id, Metrics, NoServerTls, Transport, TransportLabels,
+    TransportRoute,
 };
 use crate::model::NameAddr;
 use crate::model::outbound::StreamFilter;
@@ -40,6 +41,8 @@ pub struct Conn {
     stage: Stage,
     /// Whether it is octets whatever they look like: a peer has said so.
     is_octets: bool,
+    /// When its first octets began to be looked at.
+    detecting: Instant,
     /// When it began to wait for an endpoint.
     since: Option<Instant>,
     /// The server name of its TLS.
@@ -111,6 +114,7 @@ impl Outbound {
             plan: None,
             stage: Stage::Waiting,
             is_octets: false,
+            detecting: cx.now(),
             since: None,
             sni: None,
             transport,
@@ -145,6 +149,7 @@ impl Outbound {
             plan: None,
             stage: Stage::Waiting,
             is_octets: true,
+            detecting: cx.now(),
             since: None,
             sni: None,
             transport: Id::default(),
@@ -193,6 +198,7 @@ impl Outbound {
                 Detect::Http2 => self.serve(cx, conn, Detected::Http2),
                 Detect::Within(timeout) => {
                     conn.stage = Stage::Detecting;
+                    conn.detecting = cx.now();
                     let silence = http.opaque.as_ref().map(|_| SILENCE);
                     Step::DetectHttp { timeout, silence }
                 }
@@ -211,6 +217,9 @@ impl Outbound {
 
     /// The last step has an outcome.
     pub(crate) fn advance(&mut self, cx: &mut Cx<'_, '_>, conn: &mut Conn, event: Progress<'_>) -> Step {
+        if conn.stage == Stage::Detecting {
+            count_detection(cx, conn, &event);
+        }
         match (conn.stage, event) {
             (_, Progress::Failed(why)) => {
                 conn.closed = CloseError::Io;
@@ -490,4 +499,21 @@ fn h2_server(server: &Http2Server) -> H2Server {
         config.connection_window = connection.max(65_535);
     }
     H2Server { config, keep_alive: server.keep_alive.map(|it| (it.interval, it.timeout)) }
+}
+
+/// Counts what detection of HTTP found.
+fn count_detection(cx: &mut Cx<'_, '_>, conn: &Conn, event: &Progress<'_>) {
+    let result = match event {
+        Progress::Protocol(Detected::Http1) => DetectResult::Http1,
+        Progress::Protocol(Detected::Http2) => DetectResult::Http2,
+        Progress::Protocol(Detected::Opaque) => DetectResult::NotHttp,
+        Progress::TimedOut => DetectResult::ReadTimeout,
+        Progress::Failed(_) => DetectResult::Error,
+        _ => return,
+    };
+    let Some(plan) = &conn.plan else { return };
+    let took = cx.now().saturating_duration_since(conn.detecting);
+    let series = &mut cx.shared.metrics.detect[plan.detection];
+    *series.results.at(result) += 1;
+    series.duration.observe(took);
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use proxy_net::budget::RetryBudget;
 
 use super::refusal::Refusal;
+use crate::metrics::Detect as Detection;
 use crate::metrics::{
     Id, OutboundBackend, OutboundRoute, ProfileRetries, Protocols, Requests, TransportRoute,
 };
@@ -23,6 +24,8 @@ pub(super) struct Plan {
     pub(super) kind: Kind,
     /// Connections by what they speak.
     pub(super) protocol: Id<Protocols>,
+    /// What detection finds.
+    pub(super) detection: Id<Detection>,
     /// Keeps the backends in use.
     pub(super) backends: Vec<Rc<()>>,
     /// Everything that was registered, to be released with the plan.
@@ -154,6 +157,7 @@ impl Plan {
             parent: Meta::new_default("invalid"),
             kind: Kind::Refuse(refusal),
             protocol: Id::default(),
+            detection: Id::default(),
             backends: Vec::new(),
             registered: Registered::default(),
         }

@@ -24,6 +24,8 @@ pub(super) struct Conn {
     pub(super) input: Vec<u8>,
     /// Octets to be sealed, or written as they are.
     pub(super) out: Vec<u8>,
+    /// How many of them have been sealed, within a flush.
+    pub(super) sealing: usize,
     /// Octets as they go to the socket, and how many of them have gone.
     pub(super) wire: Vec<u8>,
     pub(super) wired: usize,
@@ -155,6 +157,7 @@ impl Conn {
             sealed: Vec::new(),
             input: Vec::new(),
             out: Vec::new(),
+            sealing: 0,
             wire: Vec::new(),
             wired: 0,
             state: State::default(),

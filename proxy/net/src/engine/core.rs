@@ -21,6 +21,8 @@ pub(crate) struct Core {
     pub(super) endpoints: Arena<Endpoint>,
     pub(super) wheel: Wheel,
     pub(super) pool: Pool,
+    /// Where output is sealed on its way to a socket.
+    pub(super) sealer: Vec<u8>,
     pub(super) ready: Ready,
     /// What handlers asked for during a call; done when the call is over, so that nothing changes under its feet.
     pub(super) actions: Vec<Action>,
@@ -73,6 +75,7 @@ impl Core {
             endpoints: Arena::new(),
             wheel: Wheel::new(now),
             pool: Pool::new(),
+            sealer: vec![0; super::tls::SEALED],
             ready: Ready::new(),
             actions: Vec::new(),
             work: Work::default(),

@@ -4,6 +4,7 @@ use std::io;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
 
+use bytes::BufMut;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use super::arena::Key;
@@ -36,7 +37,9 @@ impl Core {
         let Some(conn) = self.conns.get_mut(key) else { return Read::Nothing };
         let waker = self.ready.waker(key.index + LISTENERS);
         let mut context = Context::from_waker(waker);
-        let outcome = pin!(conn.socket.read_buf(buffer)).poll(&mut context);
+        let limit = read_limit(buffer);
+        let mut room = buffer.limit(limit);
+        let outcome = pin!(conn.socket.read_buf(&mut room)).poll(&mut context);
         match outcome {
             Poll::Pending => Read::Nothing,
             Poll::Ready(Ok(0)) => Read::End,
@@ -73,7 +76,7 @@ impl Core {
     pub(super) fn flush(&mut self, key: Key) {
         let Some(conn) = self.conns.get_mut(key) else { return };
         conn.state.dirty = false;
-        if matches!(conn.stage, Stage::Connecting(_)) {
+        if matches!(conn.stage, Stage::Connecting(_)) || conn.ending.is_some() {
             return;
         }
         let before = conn.written;
@@ -101,29 +104,49 @@ impl Core {
             }
             conn.wire.clear();
             conn.wired = 0;
-            if conn.out.is_empty() {
+            if conn.sealing == conn.out.len() {
+                conn.out.clear();
+                conn.sealing = 0;
                 break;
             }
-            match &mut conn.tls {
-                Some(session) if session.is_handshaking() => break,
-                Some(session) => {
-                    if conn.wire.capacity() == 0 {
-                        conn.wire = self.pool.buffer();
-                    }
-                    if session.seal(&conn.out, &mut conn.sealed, &mut conn.wire).is_err() {
-                        broken = Some(0);
-                        break;
-                    }
-                    conn.out.clear();
+            let Some(session) = &mut conn.tls else {
+                std::mem::swap(&mut conn.out, &mut conn.wire);
+                continue;
+            };
+            if session.is_handshaking() {
+                break;
+            }
+            let plain = &conn.out[conn.sealing..];
+            let plain = &plain[..plain.len().min(tls::SEAL)];
+            let Ok(octets) = session.seal(plain, &mut conn.sealed, &mut self.sealer) else {
+                broken = Some(0);
+                break;
+            };
+            conn.sealing += plain.len();
+            let waker = self.ready.waker(key.index + LISTENERS);
+            let mut context = Context::from_waker(waker);
+            let rest = match Pin::new(&mut conn.socket).poll_write(&mut context, &self.sealer[..octets]) {
+                Poll::Ready(Ok(taken)) => taken,
+                Poll::Ready(Err(error)) => {
+                    broken = Some(errno(&error));
+                    break;
                 }
-                None => std::mem::swap(&mut conn.out, &mut conn.wire),
+                Poll::Pending => 0,
+            };
+            conn.written += rest as u64;
+            if rest < octets {
+                // Only what the socket does not take is copied.
+                conn.wire.extend_from_slice(&self.sealer[rest..octets]);
             }
         }
         let written = conn.written - before;
         let stuck = conn.state.stuck;
         if stuck {
             // What stays is kept in no more memory than it needs.
-            let wire = std::mem::take(&mut conn.wire);
+            conn.out.drain(..conn.sealing);
+            conn.sealing = 0;
+            let (out, wire) = (std::mem::take(&mut conn.out), std::mem::take(&mut conn.wire));
+            conn.out = self.pool.keep(out);
             conn.wire = self.pool.keep(wire);
         } else {
             for buffer in [std::mem::take(&mut conn.out), std::mem::take(&mut conn.wire)] {
@@ -137,6 +160,9 @@ impl Core {
         }
         let owes =
             !stuck && (std::mem::take(&mut conn.state.starving) || was_stuck || !conn.waiters.is_empty());
+        if broken.is_some() {
+            conn.sealing = 0;
+        }
         if written > 0 {
             self.touch(key, 0, written);
         }
@@ -158,12 +184,11 @@ impl Core {
         }
         conn.state.fin = Fin::Sent;
         if let Some(session) = &mut conn.tls {
-            let mut wire = self.pool.buffer();
-            session.close(&mut conn.sealed, &mut wire);
+            let octets = session.close(&mut conn.sealed, &mut self.sealer);
             let waker = self.ready.waker(key.index + LISTENERS);
+            let mut context = Context::from_waker(waker);
             // A full socket loses this notice, and the end of the stream still follows.
-            let _ = Pin::new(&mut conn.socket).poll_write(&mut Context::from_waker(waker), &wire);
-            self.pool.give(wire);
+            let _ = Pin::new(&mut conn.socket).poll_write(&mut context, &self.sealer[..octets]);
         }
         let waker = self.ready.waker(key.index + LISTENERS);
         let _ = Pin::new(&mut conn.socket).poll_shutdown(&mut Context::from_waker(waker));
@@ -222,6 +247,11 @@ impl Core {
         }
         buffer
     }
+}
+
+/// Octets that one read may bring into a buffer.
+pub(super) fn read_limit(buffer: &[u8]) -> usize {
+    BUFFER.saturating_sub(buffer.len()).max(BUFFER / 4)
 }
 
 /// The operating system's number of an error, 0 for none.

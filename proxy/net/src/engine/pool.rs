@@ -25,9 +25,9 @@ impl Pool {
         Self { buffers: Vec::new(), lists: Vec::new() }
     }
 
-    /// An empty buffer with room for [`BUFFER`] octets.
+    /// An empty buffer with room for [`BUFFER`] octets, and a little more.
     pub(super) fn buffer(&mut self) -> Vec<u8> {
-        self.buffers.pop().unwrap_or_else(|| Vec::with_capacity(BUFFER))
+        self.buffers.pop().unwrap_or_else(|| Vec::with_capacity(BUFFER + SLACK / 2))
     }
 
     /// Takes back a buffer; one of another size is freed.

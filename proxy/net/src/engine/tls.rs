@@ -34,12 +34,15 @@ pub(super) struct Opened {
     pub(super) closed: bool,
 }
 
-/// What a record costs beside its content, at most: header, explicit nonce, content type and tag.
-const OVERHEAD: usize = 5 + 8 + 1 + 16 + 34;
-const RECORD: usize = 16 * 1024;
+/// Octets that are sealed at once at most.
+pub(super) const SEAL: usize = super::pool::BUFFER;
 
-/// A record of an alert is this long at most.
-const ALERT: usize = OVERHEAD + 2;
+/// Room for [`SEAL`] octets in records, with what the protocol itself may have to say before them.
+pub(super) const SEALED: usize = SEAL + (SEAL / RECORD + 1) * OVERHEAD + 4096;
+
+/// What a record costs beside its content, at most: header, explicit nonce, content type and tag.
+const OVERHEAD: usize = 5 + 8 + 1 + 16;
+const RECORD: usize = 16 * 1024;
 
 trait Process<Data> {
     fn process<'c, 'i>(&'c mut self, wire: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Data>;
@@ -81,21 +84,22 @@ impl Session {
         opened
     }
 
-    /// Seals `plain` in as few records as possible and appends them to `wire`; `unread` is what `open` has not consumed.
+    /// Seals `plain`, at most [`SEAL`] octets, in as few records as possible into `wire`, which has [`SEALED`] octets; the number of
+    /// octets there. `unread` is what `open` has not consumed.
     ///
     /// # Errors
     /// When the handshake is not done, or the keys are used up.
-    pub(super) fn seal(&mut self, plain: &[u8], unread: &mut [u8], wire: &mut Vec<u8>) -> Result<(), Error> {
+    pub(super) fn seal(&mut self, plain: &[u8], unread: &mut [u8], wire: &mut [u8]) -> Result<usize, Error> {
         self.sealing(Some(plain), unread, wire)
     }
 
-    /// Tells the peer that nothing more will be sent.
-    pub(super) fn close(&mut self, unread: &mut [u8], wire: &mut Vec<u8>) {
+    /// Tells the peer that nothing more will be sent; the number of octets in `wire`.
+    pub(super) fn close(&mut self, unread: &mut [u8], wire: &mut [u8]) -> usize {
         // Where that cannot be said any more, the end of the stream says it.
-        let _ = self.sealing(None, unread, wire);
+        self.sealing(None, unread, wire).unwrap_or_default()
     }
 
-    fn sealing(&mut self, plain: Option<&[u8]>, unread: &mut [u8], wire: &mut Vec<u8>) -> Result<(), Error> {
+    fn sealing(&mut self, plain: Option<&[u8]>, unread: &mut [u8], wire: &mut [u8]) -> Result<usize, Error> {
         if self.failed {
             return Err(Error::HandshakeNotComplete);
         }
@@ -228,37 +232,27 @@ fn seal<Data>(
     session: &mut UnbufferedConnectionCommon<Data>,
     plain: Option<&[u8]>,
     unread: &mut [u8],
-    wire: &mut Vec<u8>,
-) -> Result<(), Error>
+    wire: &mut [u8],
+) -> Result<usize, Error>
 where
     UnbufferedConnectionCommon<Data>: Process<Data>,
 {
+    let mut at = 0;
     loop {
         match session.process(unread).state? {
             ConnectionState::WriteTraffic(mut traffic) => {
-                let start = wire.len();
-                let room = plain.map_or(ALERT, |plain| plain.len() + (plain.len() / RECORD + 1) * OVERHEAD);
-                wire.resize(start + room, 0);
                 let written = match plain {
-                    Some(plain) => traffic.encrypt(plain, &mut wire[start..]),
-                    None => traffic.queue_close_notify(&mut wire[start..]),
+                    Some(plain) => traffic.encrypt(plain, &mut wire[at..]),
+                    None => traffic.queue_close_notify(&mut wire[at..]),
                 };
-                match written {
-                    Ok(written) => wire.truncate(start + written),
-                    // A key update in front of the records needs more than they do.
-                    Err(EncryptError::InsufficientSize(size)) => {
-                        wire.resize(start + size.required_size, 0);
-                        let written = plain.map_or(Ok(0), |plain| traffic.encrypt(plain, &mut wire[start..]));
-                        wire.truncate(start + written.map_err(|error| Error::General(error.to_string()))?);
-                    }
-                    Err(EncryptError::EncryptExhausted) => {
-                        wire.truncate(start);
-                        return Err(Error::EncryptError);
-                    }
-                }
-                return Ok(());
+                return written.map(|written| at + written).map_err(|error| match error {
+                    EncryptError::InsufficientSize(_) => Error::General(error.to_string()),
+                    EncryptError::EncryptExhausted => Error::EncryptError,
+                });
             }
-            ConnectionState::EncodeTlsData(mut data) => encode(&mut data, wire)?,
+            ConnectionState::EncodeTlsData(mut data) => {
+                at += data.encode(&mut wire[at..]).map_err(|error| Error::General(error.to_string()))?;
+            }
             ConnectionState::TransmitTlsData(data) => data.done(),
             ConnectionState::PeerClosed => {}
             _ => return Err(Error::HandshakeNotComplete),

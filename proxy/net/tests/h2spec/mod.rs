@@ -8,7 +8,7 @@ use std::process::Command;
 const CASES: usize = 146;
 
 /// Fails unless every case passes.
-pub fn passes(server: SocketAddr) {
+pub(crate) fn passes(server: SocketAddr) {
     let port = server.port().to_string();
     let output = Command::new(build())
         .args(["--host", "127.0.0.1", "--port", &port, "--timeout", "4", "--strict"])

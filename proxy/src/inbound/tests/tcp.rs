@@ -38,7 +38,10 @@ fn a_server_may_talk_first_after_a_moment() {
         assert_eq!(&buffer[..read], b"HELO\r\n");
         let metrics = proxy.metrics().await;
         assert!(metrics.contains("inbound_tcp_authz_allow_total{"), "{metrics}");
-        let read: Vec<_> = metrics.lines().filter(|line| line.starts_with("tcp_read_bytes_total{direction=\"inbound\",peer=\"src\"")).collect();
+        let read: Vec<_> = metrics
+            .lines()
+            .filter(|line| line.starts_with("tcp_read_bytes_total{direction=\"inbound\",peer=\"src\""))
+            .collect();
         assert!(read.len() == 1 && read[0].ends_with(" 6"), "octets count as they pass: {read:?}");
     });
 }
