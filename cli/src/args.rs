@@ -5,5 +5,4 @@ pub mod duration;
 pub mod identity;
 pub mod output;
 pub mod proxy;
-pub mod resource;
 pub mod values;

@@ -180,6 +180,13 @@ impl Mesh {
         Self { outbound: Outbound::new(&shared), inbound, shared, watching, is_started: false }
     }
 
+    /// Asks for what is known to be needed, so that it is there before the first connection.
+    pub fn start(&mut self, now: Instant) {
+        if !std::mem::replace(&mut self.is_started, true) {
+            self.inbound.start(now);
+        }
+    }
+
     /// Discovery or identity has news.
     fn update(&mut self, ctl: &mut Ctl<'_>, update: Update) {
         match update {
@@ -490,9 +497,7 @@ impl Handler for Mesh {
     }
 
     fn tick(&mut self, ctl: &mut Ctl<'_>) {
-        if !std::mem::replace(&mut self.is_started, true) {
-            self.inbound.start(ctl.now());
-        }
+        self.start(ctl.now());
         self.outbound.tick(cx!(self, ctl));
         self.inbound.tick(incoming!(self, ctl));
     }

@@ -36,6 +36,8 @@ pub enum Component {
     Tap(TapArgs),
     /// Answer the command and the dashboard
     PublicApi(PublicApiArgs),
+    /// Answer where the dashboard will be
+    Web(WebArgs),
     /// Compose a report about this install, and send it where that is configured
     Heartbeat(HeartbeatArgs),
 }
@@ -333,6 +335,35 @@ pub struct PublicApiArgs {
     pub direct_memory_limit: Quantity,
 }
 
+/// Arguments of `web`. Those that a dashboard needs are taken, and used by none yet.
+#[derive(Clone, Debug, Args)]
+pub struct WebArgs {
+    /// What all components share.
+    #[command(flatten)]
+    pub common: CommonArgs,
+    /// Where browsers are answered
+    #[arg(long, value_name = "ADDR", default_value = ":8084")]
+    pub http_addr: ListenAddr,
+    /// The DNS domain of the cluster
+    #[arg(long, value_name = "DOMAIN", default_value = "cluster.local")]
+    pub cluster_domain: String,
+    /// The public API
+    #[arg(long, value_name = "HOST:PORT")]
+    pub api_addr: Option<String>,
+    /// A Grafana to link to
+    #[arg(long, value_name = "ADDR")]
+    pub grafana_addr: Option<String>,
+    /// A Jaeger to link to
+    #[arg(long, value_name = "HOST:PORT")]
+    pub jaeger_addr: Option<String>,
+    /// What the header `host` must match; anything unless given
+    #[arg(long, value_name = "REGEX")]
+    pub enforced_host: Option<regex::Regex>,
+    /// Whether the dashboard may not tap
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, default_value_t = false)]
+    pub restrict_privileges: bool,
+}
+
 /// Arguments of `heartbeat`.
 #[derive(Clone, Debug, Args)]
 pub struct HeartbeatArgs {
@@ -376,6 +407,7 @@ impl Component {
             Self::SpValidator(_) => "sp-validator",
             Self::Tap(_) => "tap",
             Self::PublicApi(_) => "public-api",
+            Self::Web(_) => "web",
             Self::Heartbeat(_) => "heartbeat",
         }
     }
@@ -389,13 +421,17 @@ impl Component {
             Self::SpValidator(args) => &args.common,
             Self::Tap(args) => &args.common,
             Self::PublicApi(args) => &args.common,
+            Self::Web(args) => &args.common,
             Self::Heartbeat(args) => &args.common,
         }
     }
 
     /// Whether the component serves an admin port; one that runs once does not.
     pub fn is_server(&self) -> bool {
-        !matches!(self, Self::Heartbeat(_))
+        match self {
+            Self::Heartbeat(_) => false,
+            _ => true,
+        }
     }
 }
 

@@ -25,6 +25,7 @@ pub mod runtime;
 pub mod source;
 pub mod sp_validator;
 pub mod tap;
+pub mod web;
 pub mod webhook;
 pub mod workloads;
 pub mod writer;

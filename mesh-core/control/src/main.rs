@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use mesh_control::args::{Cli, Component};
 use mesh_control::{
-    RunError, Runtime, destination, heartbeat, identity, injector, public_api, sp_validator, tap,
+    RunError, Runtime, destination, heartbeat, identity, injector, public_api, sp_validator, tap, web,
 };
 
 fn main() -> ExitCode {
@@ -39,6 +39,7 @@ async fn run(component: &Component) -> Result<(), RunError> {
         Component::SpValidator(args) => sp_validator::run(args, &runtime).await?,
         Component::Tap(args) => tap::run(args, &runtime).await?,
         Component::PublicApi(args) => public_api::run(args, &runtime).await?,
+        Component::Web(args) => web::run(args, &runtime).await?,
         Component::Heartbeat(args) => heartbeat::run(args, &runtime).await?,
     }
     runtime.finish().await;

@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::config::{KubeConfigOptions, Kubeconfig};
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
 
@@ -29,6 +29,9 @@ pub use shutdown::{DRAIN_LIMIT, Shutdown};
 
 /// How long one call to the API server may take; watches are not calls.
 pub const CALL_LIMIT: Duration = Duration::from_secs(10);
+
+/// Connections that wait to be accepted; the kernel cuts it to its own limit, 4096 as a rule.
+const BACKLOG: u32 = 8192;
 
 /// The frame around a component.
 pub struct Runtime {
@@ -190,12 +193,20 @@ impl RunError {
 pub async fn listen(addr: ListenAddr) -> Result<TcpListener, RunError> {
     let mut last = std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
     for candidate in addr.candidates() {
-        match TcpListener::bind(candidate).await {
+        match bind(candidate) {
             Ok(listener) => return Ok(listener),
             Err(error) => last = error,
         }
     }
     Err(RunError::Listen { addr, source: last })
+}
+
+/// Listens with room for all proxies of a large mesh to come back at the same moment.
+fn bind(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// What a listener got, for the log.

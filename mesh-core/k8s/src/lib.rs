@@ -11,7 +11,6 @@ pub mod objects;
 pub mod portforward;
 pub mod resource;
 pub mod selector;
-pub mod stream;
 pub mod target;
 
 pub use client::{Client, ClientConfig};

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::stream::{FuturesUnordered, StreamExt as _};
 use proxy_net::engine::{Engine, Inbox, Mailbox, mailbox};
@@ -113,7 +113,8 @@ fn work(
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mesh = Mesh::new(settings, discovery, rand::random());
+        let mut mesh = Mesh::new(settings, discovery, rand::random());
+        mesh.start(Instant::now());
         let mut engine = Engine::new(proxy_net::engine::Config::default(), inbox, mesh);
         for socket in sockets {
             engine.listen(socket)?;

@@ -52,7 +52,9 @@ async fn measure(size: Size) {
     report.connected(&server, &before, begun.elapsed(), fleet.streams());
 
     let changes = if size.quick() { 20 } else { 300 };
-    report.changes("1 of 10,000", change_latency(&server, &fleet, 7, changes).await);
+    // The last of the first proxy's destinations: few share it.
+    let few = size.used_by(0).last().unwrap_or(content::SHARED);
+    report.changes("one few share", change_latency(&server, &fleet, few, changes).await);
     report.changes("one all share", change_latency(&server, &fleet, content::SHARED, changes).await);
 
     rollout(&server, &fleet, &size, &mut report).await;

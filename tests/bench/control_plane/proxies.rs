@@ -125,15 +125,19 @@ async fn run(used: Vec<usize>, counts: Arc<Counts>, discovery: SocketAddr, polic
     while streams.join_next().await.is_some() {}
 }
 
+/// Tries again like a proxy does: all at once may be more than the kernel's queue takes.
 async fn connect(address: SocketAddr) -> SendRequest<Bytes> {
-    let stream = TcpStream::connect(address).await.unwrap();
-    stream.set_nodelay(true).unwrap();
-    let (client, connection) = h2::client::Builder::new()
-        .initial_window_size(1 << 20)
-        .initial_connection_window_size(16 << 20)
-        .handshake(stream)
-        .await
-        .unwrap();
+    let mut builder = h2::client::Builder::new();
+    builder.initial_window_size(1 << 20).initial_connection_window_size(16 << 20);
+    let (client, connection) = loop {
+        if let Ok(stream) = TcpStream::connect(address).await {
+            stream.set_nodelay(true).unwrap();
+            if let Ok(connected) = builder.handshake(stream).await {
+                break connected;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
     tokio::spawn(async move {
         let _ = connection.await;
     });

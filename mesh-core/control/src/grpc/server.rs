@@ -19,6 +19,8 @@ use crate::index::Refusal;
 /// What a method answers with.
 pub type Method = Pin<Box<dyn Future<Output = Result<Body, Refusal>> + Send>>;
 
+type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
+
 /// Methods by path: `/package.Service/Method`.
 pub trait Serve: Send + Sync + 'static {
     /// The answer of a method; none when there is no such method.
@@ -107,7 +109,9 @@ async fn connection(
     let _ = stream.set_nodelay(true);
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let methods = Arc::clone(&methods);
-        async move { Ok::<_, Infallible>(respond(methods.as_ref(), request, limits.request).await) }
+        let answer = async move { Ok(respond(methods.as_ref(), request, limits.request).await) };
+        // Boxed, so that a stream holds the body alone and not the room that finding the answer took.
+        Box::pin(answer) as Answer
     });
     let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
     builder
