@@ -18,7 +18,7 @@ use linkerd2_proxy_api::inbound::PortSpec;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::identity::Credentials;
-use crate::model::{EndpointsUpdate, InboundPolicy, NameAddr, OutboundPolicy, Profile};
+use crate::model::{EndpointsUpdate, FaultSet, InboundPolicy, NameAddr, OutboundPolicy, Profile};
 
 pub use self::hub::{Clients, Deliver, Hub};
 pub use self::watched::{Counts, Kind, KindCounts, WatchState};
@@ -41,6 +41,8 @@ pub enum Key {
     Outbound(Target),
     /// The endpoints of a name.
     Endpoints(NameAddr),
+    /// Faults that somebody asked for, of all destinations.
+    Faults,
     /// The policy of an inbound port.
     Inbound(u16),
 }
@@ -63,6 +65,8 @@ pub enum Update {
     Profile(Target, Answer<Profile>),
     /// About an outbound policy.
     Outbound(Target, Answer<OutboundPolicy>),
+    /// About faults; not found where there are none, or nobody says so any more.
+    Faults(Answer<FaultSet>),
     /// About endpoints. The first for a worker is a `Reset` or `DoesNotExist`.
     Endpoints(NameAddr, EndpointsUpdate),
     /// About the policy of an inbound port.
@@ -123,6 +127,7 @@ impl fmt::Display for Key {
             Self::Profile(target) => write!(f, "profile of {target}"),
             Self::Outbound(target) => write!(f, "outbound policy of {target}"),
             Self::Endpoints(name) => write!(f, "endpoints of {name}"),
+            Self::Faults => f.write_str("faults"),
             Self::Inbound(port) => write!(f, "inbound policy of port {port}"),
         }
     }

@@ -6,6 +6,7 @@
 
 pub mod endpoint;
 pub mod error;
+pub mod fault;
 pub mod inbound;
 pub mod labels;
 pub mod meta;
@@ -17,6 +18,7 @@ mod time;
 
 pub use endpoint::{Endpoint, EndpointsUpdate};
 pub use error::{InvalidMessage, Problem};
+pub use fault::FaultSet;
 pub use inbound::InboundPolicy;
 pub use labels::Labels;
 pub use meta::Meta;

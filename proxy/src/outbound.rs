@@ -22,6 +22,7 @@ mod retries;
 mod select;
 
 use std::rc::Rc;
+use std::sync::Arc;
 
 use ahash::AHashMap;
 use proxy_net::engine::EndpointEvent;
@@ -37,9 +38,9 @@ use backends::Names;
 use destination::{Destination, State};
 use plan::Plan;
 
-use crate::discovery::{Key, Target, Update};
+use crate::discovery::{Answer, Key, Target, Update};
 use crate::metrics::Resource;
-use crate::model::Meta;
+use crate::model::{FaultSet, Meta};
 use crate::worker::{Cx, Shared};
 
 /// Which endpoint of which backend; the engine keeps it for us.
@@ -54,6 +55,8 @@ pub struct Outbound {
     by_override: AHashMap<Box<[u8]>, usize>,
     backends: Slab<Backend>,
     names: Names,
+    /// What is held up or broken off on purpose.
+    faults: Arc<FaultSet>,
     /// Plans that were replaced, until nothing uses them any more.
     retired: Vec<Rc<Plan>>,
     /// Requests without a response head.
@@ -66,12 +69,14 @@ pub struct Outbound {
 
 impl Outbound {
     pub(crate) fn new(shared: &Shared) -> Self {
+        shared.discovery.watch(Key::Faults);
         Self {
             destinations: Slab::new(),
             by_target: AHashMap::new(),
             by_override: AHashMap::new(),
             backends: Slab::new(),
             names: Names::default(),
+            faults: Arc::default(),
             retired: Vec::new(),
             in_flight: 0,
             max_in_flight: (shared.config.outbound.max_in_flight / shared.workers).max(1),
@@ -103,6 +108,13 @@ impl Outbound {
             Update::Endpoints(name, update) => return self.update_endpoints(cx, &name, update),
             Update::Profile(target, answer) => self.told(&target, |it| it.profile = State::Known(answer)),
             Update::Outbound(target, answer) => self.told(&target, |it| it.policy = State::Known(answer)),
+            Update::Faults(answer) => {
+                self.faults = match answer {
+                    Answer::Found(faults) => faults,
+                    Answer::NotFound | Answer::Rejected(_) => Arc::default(),
+                };
+                None
+            }
             Update::Inbound(..) | Update::Identity(_) => None,
         };
         if let Some(index) = index {

@@ -181,6 +181,7 @@ impl Hub {
             Key::Outbound(target) => {
                 Some(Update::Outbound(target.clone(), Answer::Rejected("too_many_destinations")))
             }
+            Key::Faults => Some(Update::Faults(Answer::NotFound)),
             Key::Inbound(port) => Some(Update::Inbound(*port, Answer::Rejected("too_many_destinations"))),
             Key::Endpoints(name) => Some(Update::Endpoints(name.clone(), EndpointsUpdate::DoesNotExist)),
         }
@@ -190,7 +191,7 @@ impl Hub {
     fn open(&mut self, key: Key) -> &mut Entry {
         let server = match Kind::of(&key) {
             Kind::Profile | Kind::Endpoints => &self.destination,
-            Kind::Outbound | Kind::Inbound => &self.policy,
+            Kind::Outbound | Kind::Inbound | Kind::Faults => &self.policy,
         };
         self.entries.entry(key.clone()).or_insert_with(|| {
             self.serial += 1;
@@ -237,7 +238,11 @@ impl Hub {
             News::Down(error) => {
                 entry.down_since.get_or_insert_with(Instant::now);
                 entry.last_error = Some(error);
-                return;
+                match key {
+                    // Nobody could end them any more.
+                    Key::Faults => Update::Faults(Answer::NotFound),
+                    _ => return,
+                }
             }
             News::Update(update) => {
                 entry.last_error = None;
@@ -320,6 +325,7 @@ fn rejected(key: &Key) -> Option<Update> {
     match key {
         Key::Profile(target) => Some(Update::Profile(target.clone(), Answer::NotFound)),
         Key::Outbound(target) => Some(Update::Outbound(target.clone(), Answer::Rejected(INVALID))),
+        Key::Faults => Some(Update::Faults(Answer::NotFound)),
         Key::Inbound(port) => Some(Update::Inbound(*port, Answer::Rejected(INVALID))),
         Key::Endpoints(_) => None,
     }

@@ -7,6 +7,8 @@ use linkerd2_proxy_api::destination::destination_client::DestinationClient;
 use linkerd2_proxy_api::inbound::inbound_server_policies_client::InboundServerPoliciesClient;
 use linkerd2_proxy_api::outbound::outbound_policies_client::OutboundPoliciesClient;
 use linkerd2_proxy_api::outbound::{TrafficSpec, traffic_spec};
+use mesh_api::faults::WatchRequest;
+use mesh_api::faults::faults_client::FaultsClient;
 use proxy_net::backoff::Backoff;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -112,6 +114,13 @@ impl Watch {
                         Answer::Found(std::sync::Arc::new(convert(message)?)),
                     ))
                 };
+                self.listen(service.watch(request), heard, update).await
+            }
+            Key::Faults => {
+                let request = WatchRequest { workload: token.to_string() };
+                let mut service = FaultsClient::new(client.clone()).max_decoding_message_size(MAX_MESSAGE);
+                let update =
+                    |message| Ok(Update::Faults(Answer::Found(std::sync::Arc::new(convert(message)?))));
                 self.listen(service.watch(request), heard, update).await
             }
             Key::Inbound(port) => {
@@ -228,6 +237,7 @@ impl Watch {
                 answer::<()>(code).map(|_| Update::Profile(target.clone(), Answer::NotFound))
             }
             Key::Outbound(target) => Some(Update::Outbound(target.clone(), answer(code)?)),
+            Key::Faults => answer::<()>(code).map(|_| Update::Faults(Answer::NotFound)),
             Key::Inbound(port) => Some(Update::Inbound(*port, answer(code)?)),
             Key::Endpoints(name) => {
                 answer::<()>(code).map(|_| Update::Endpoints(name.clone(), EndpointsUpdate::DoesNotExist))

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::{Answer, Key, Update};
-use crate::model::{Endpoint, EndpointsUpdate, InboundPolicy, OutboundPolicy, Profile};
+use crate::model::{Endpoint, EndpointsUpdate, FaultSet, InboundPolicy, OutboundPolicy, Profile};
 
 /// Kinds of keys, for metrics.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -21,13 +21,15 @@ pub enum Kind {
     Endpoints,
     /// Inbound policies.
     Inbound,
+    /// Faults.
+    Faults,
 }
 
 /// What is counted of all keys.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
     /// By kind.
-    pub kinds: [KindCounts; 4],
+    pub kinds: [KindCounts; 5],
     /// Messages that were not taken, by kind and reason.
     pub invalid: Vec<(Kind, &'static str, u64)>,
 }
@@ -85,6 +87,7 @@ pub(super) enum Known {
     Profile(Answer<Profile>),
     Outbound(Answer<OutboundPolicy>),
     Inbound(Answer<InboundPolicy>),
+    Faults(Answer<FaultSet>),
     Endpoints(HashMap<SocketAddr, Arc<Endpoint>>),
     NoEndpoints,
 }
@@ -106,7 +109,7 @@ pub(super) struct Entry {
 
 impl Kind {
     /// All, in the order of [`Counts::kinds`].
-    pub const ALL: [Self; 4] = [Self::Profile, Self::Outbound, Self::Endpoints, Self::Inbound];
+    pub const ALL: [Self; 5] = [Self::Profile, Self::Outbound, Self::Endpoints, Self::Inbound, Self::Faults];
 
     /// The kind of a key.
     pub fn of(key: &Key) -> Self {
@@ -115,6 +118,7 @@ impl Kind {
             Key::Outbound(_) => Self::Outbound,
             Key::Endpoints(_) => Self::Endpoints,
             Key::Inbound(_) => Self::Inbound,
+            Key::Faults => Self::Faults,
         }
     }
 
@@ -125,6 +129,7 @@ impl Kind {
             Self::Outbound => "outbound",
             Self::Endpoints => "endpoints",
             Self::Inbound => "inbound",
+            Self::Faults => "faults",
         }
     }
 }
@@ -154,6 +159,7 @@ impl Known {
             Update::Profile(_, answer) => *self = Self::Profile(answer.clone()),
             Update::Outbound(_, answer) => *self = Self::Outbound(answer.clone()),
             Update::Inbound(_, answer) => *self = Self::Inbound(answer.clone()),
+            Update::Faults(answer) => *self = Self::Faults(answer.clone()),
             Update::Endpoints(_, update) => return self.keep_endpoints(update),
             Update::Identity(_) => return false,
         }
@@ -193,6 +199,7 @@ impl Known {
             (Self::Outbound(answer), Key::Outbound(target)) => {
                 Update::Outbound(target.clone(), answer.clone())
             }
+            (Self::Faults(answer), Key::Faults) => Update::Faults(answer.clone()),
             (Self::Inbound(answer), Key::Inbound(port)) => Update::Inbound(*port, answer.clone()),
             (Self::Endpoints(known), Key::Endpoints(name)) => {
                 Update::Endpoints(name.clone(), EndpointsUpdate::Reset(known.values().cloned().collect()))
@@ -221,6 +228,7 @@ impl Known {
             Self::Profile(profile) => answer(profile),
             Self::Outbound(policy) => answer(policy),
             Self::Inbound(policy) => answer(policy),
+            Self::Faults(faults) => answer(faults),
             Self::Endpoints(known) if known.is_empty() => "no_endpoints",
             Self::Endpoints(_) => "found",
             Self::NoEndpoints => "not_found",

@@ -227,6 +227,21 @@ impl Stack {
         }
     }
 
+    /// What the user calls the route of a rule; none for profiles and single rules.
+    pub(super) fn route(&self, found: Found) -> Option<&Meta> {
+        let Router::Policy(policy, side) = &self.router else { return None };
+        match (&policy.protocol, side) {
+            (Protocol::Detect { http1, .. } | Protocol::Http1(http1), Side::Http1) => {
+                Some(&http1.routes.get(found.route)?.meta)
+            }
+            (Protocol::Detect { http2, .. } | Protocol::Http2(http2), Side::Http2) => {
+                Some(&http2.routes.get(found.route)?.meta)
+            }
+            (Protocol::Grpc(grpc), Side::Grpc) => Some(&grpc.routes.get(found.route)?.meta),
+            _ => None,
+        }
+    }
+
     /// Filters of one of the rule's backends.
     pub(super) fn backend_filters(&self, found: Found, item: usize) -> &[Filter] {
         let item = self.policy(found).and_then(|policy| policy.backends.backends().get(item));

@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use proxy_net::engine::{Forward, HttpVersion, Request, RequestStep, Woken};
+use proxy_net::h2::error::ErrorCode;
 use proxy_net::headers::HeaderList;
 
 use super::backend::Waiter;
@@ -11,14 +12,15 @@ use super::conn::Conn;
 use super::destination::DISCOVERY_TIMEOUT;
 use super::endpoint::upstream;
 use super::exchange::{Exchange, Outcome, Try, apply};
-use super::plan::{Kind, Plan, Router, RuleUse};
+use super::plan::{Kind, Plan, Router, RuleUse, Stack};
 use super::refusal::Refusal;
 use super::select::NotNow;
 use super::{Outbound, headers};
 use crate::discovery::Target;
 use crate::metrics::ErrorLabels;
 use crate::model::NameAddr;
-use crate::model::route::Parts;
+use crate::model::fault::Action;
+use crate::model::route::{Found, Parts};
 use crate::worker::{Cx, Place};
 
 /// The port of an `l5d-dst-override` without one.
@@ -193,7 +195,34 @@ impl Outbound {
                 budget.deposit(cx.now());
             }
         }
-        self.dispatch(cx, exchange, head)
+        match self.fault(cx, &plan, stack, found, head) {
+            None => self.dispatch(cx, exchange, head),
+            // The engine asks again when the time is over; the rule is known then.
+            Some(Action::Delay(timeout)) => RequestStep::Wait { timeout },
+            Some(Action::Reset) => RequestStep::Reset(ErrorCode::INTERNAL_ERROR),
+        }
+    }
+
+    /// What is done to a request on purpose.
+    fn fault(
+        &self,
+        cx: &mut Cx<'_, '_>,
+        plan: &Plan,
+        stack: &Stack,
+        found: Found,
+        head: &HeaderList,
+    ) -> Option<Action> {
+        if self.faults.is_empty() {
+            return None;
+        }
+        let now = cx.shared.unix_seconds() as i64;
+        let route = stack.route(found);
+        let (action, source) = self.faults.draw(&plan.parent, route, head, now, || cx.ctl.random())?;
+        tracing::debug!(?action, source, parent = %plan.parent, "a fault is injected");
+        let now = cx.now();
+        let labels = ErrorLabels::OutboundHttp { error: "fault injected" };
+        cx.shared.metrics.errors.once(&labels, now).errors += 1;
+        Some(action)
     }
 
     /// Chooses an endpoint and sends the request there.

@@ -244,7 +244,7 @@ fn filters_change_redirect_and_fail() {
     let reply = client.get("/redirect/a?b", &[]);
     assert_eq!((reply.status, reply.field("location")), (302, Some("http://other.ns/redirect/a?b")));
     let reply = client.get("/fail", &[]);
-    assert_eq!((reply.status, reply.field("l5d-proxy-error")), (418, None));
+    assert_eq!((reply.status, reply.field("l5d-proxy-error")), (418, Some("teapot")));
 }
 
 #[test]
@@ -491,4 +491,34 @@ fn loopback_is_refused_unless_it_is_allowed() {
     let reply = Client::new(world.listener(&target)).get("/", &[]);
     assert_eq!(reply.status, 504);
     assert!(reply.field("l5d-proxy-error").unwrap().contains("on loopback"), "{reply:?}");
+}
+
+#[test]
+fn faults_hold_requests_up_or_break_them_off() {
+    use mesh_api::faults::fault;
+    let server = named("a");
+    let world = World::new(&[service()], &[]);
+    world.endpoints("web.ns:80", only(&[server]));
+    world.policy(&service(), detect(vec![rule(vec![(balancer("web.ns:80"), 1)])], balancer("web.ns:80")));
+    let faults = |action| {
+        let faults = vec![crate::model::fault::tests::fault("web", action)];
+        let set = crate::model::FaultSet::try_from(mesh_api::faults::FaultSet { faults }).unwrap();
+        world.say(Update::Faults(Answer::Found(Arc::new(set))));
+    };
+    let mut client = Client::new(world.listener(&service()));
+    assert_eq!(client.get("/", &[]).body, "a");
+    faults(fault::Action::DelayMs(300));
+    std::thread::sleep(Duration::from_millis(50));
+    let began = Instant::now();
+    assert_eq!(client.get("/", &[]).body, "a");
+    assert!(began.elapsed() >= Duration::from_millis(290), "{:?}", began.elapsed());
+    faults(fault::Action::Reset(fault::Reset {}));
+    std::thread::sleep(Duration::from_millis(50));
+    let http2 = Http2::new(world.listener(&service()));
+    let request = http::Request::get("http://web.ns/").body(Default::default()).unwrap();
+    assert!(http2.send(request).is_err());
+    world.wait_for_metric("outbound_http_errors_total", &["error=\"fault injected\""], 2.0);
+    world.say(Update::Faults(Answer::NotFound));
+    std::thread::sleep(Duration::from_millis(50));
+    assert_eq!(client.get("/", &[]).body, "a");
 }

@@ -88,6 +88,7 @@ pub struct Store {
     started: Instant,
     series: HashMap<(Metric, Labels), Series>,
     texts: HashMap<Arc<str>, ()>,
+    made_room: Option<Instant>,
     /// Series that did not fit.
     pub refused: u64,
 }
@@ -164,6 +165,7 @@ impl Store {
             started: now,
             series: HashMap::new(),
             texts: HashMap::new(),
+            made_room: None,
             refused: 0,
         }
     }
@@ -196,9 +198,6 @@ impl Store {
         for ((metric, labels), counts) in scrape.histograms {
             self.histogram(metric, labels, &counts, now);
         }
-        if self.bytes > self.limit {
-            self.make_room(0, now);
-        }
     }
 
     /// Lets go of what is too old.
@@ -218,12 +217,15 @@ impl Store {
     }
 
     fn number(&mut self, metric: Metric, labels: Vec<(&'static str, String)>, value: f64, now: Instant) {
+        let fits = self.fits(size_of::<(Instant, Growth)>(), now);
         let Some(series) = self.series(metric, labels, || Last::Number(value), now) else { return };
         let Last::Number(last) = &mut series.last else { return };
         let grown = growth(*last, value);
         *last = value;
         series.seen = now;
-        if metric != Metric::OpenConnections && grown > 0.0 {
+        if metric != Metric::OpenConnections && grown > 0.0 && !fits {
+            self.refused += 1;
+        } else if metric != Metric::OpenConnections && grown > 0.0 {
             series.grown.push_back((now, Growth::Number(grown)));
             self.bytes += size_of::<(Instant, Growth)>();
         }
@@ -236,6 +238,7 @@ impl Store {
         counts: &Counts,
         now: Instant,
     ) {
+        let fits = self.fits(size_of::<(Instant, Growth)>() + size_of::<[u32; BUCKETS]>(), now);
         let Some(series) = self.series(metric, labels, || Last::Histogram(Box::new(*counts)), now) else {
             return;
         };
@@ -252,7 +255,9 @@ impl Store {
         }
         **last = *counts;
         series.seen = now;
-        if grown[BUCKETS - 1] > 0 {
+        if grown[BUCKETS - 1] > 0 && !fits {
+            self.refused += 1;
+        } else if grown[BUCKETS - 1] > 0 {
             series.grown.push_back((now, Growth::Histogram(grown)));
             self.bytes += size_of::<(Instant, Growth)>() + size_of::<[u32; BUCKETS]>();
         }
@@ -285,8 +290,20 @@ impl Store {
         self.series.get_mut(&key)
     }
 
-    /// Gives up the older half of the window.
+    /// Whether so many bytes more are within the limit, after making room if need be.
+    fn fits(&mut self, needed: usize, now: Instant) -> bool {
+        if self.bytes + needed > self.limit {
+            self.make_room(needed, now);
+        }
+        self.bytes + needed <= self.limit
+    }
+
+    /// Gives up the older half of the window; once a moment, for it looks at every series.
     fn make_room(&mut self, needed: usize, now: Instant) {
+        if self.made_room == Some(now) {
+            return;
+        }
+        self.made_room = Some(now);
         let mut keep = self.window / 2;
         while self.bytes + needed > self.limit && keep > Duration::from_secs(1) {
             if let Some(oldest) = now.checked_sub(keep) {

@@ -116,6 +116,7 @@ impl World {
             Update::Profile(target, _) => Key::Profile(target.clone()),
             Update::Outbound(target, _) => Key::Outbound(target.clone()),
             Update::Endpoints(name, _) => Key::Endpoints(name.clone()),
+            Update::Faults(_) => Key::Faults,
             Update::Inbound(port, _) => Key::Inbound(*port),
             Update::Identity(_) => {
                 return assert!(self.mailbox.send(Message::Update(update)).is_ok());
