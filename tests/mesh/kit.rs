@@ -111,8 +111,6 @@ impl Mesh {
         let run = |args: &[&str]| {
             stdout_of(&mut self.cluster.kubectl(args)).unwrap_or_else(|error| format!("{error:#}"))
         };
-        let mut text = run(&["get", "pods", "-A", "-o", "wide"]);
-        text += &run(&["get", "events", "-A", "--field-selector=type=Warning"]);
         let pods = run(&[
             "get",
             "pods",
@@ -120,13 +118,14 @@ impl Mesh {
             "-o",
             "jsonpath={range .items[*]}{.metadata.namespace} {.metadata.name}\n{end}",
         ]);
-        for line in pods.lines() {
-            let Some((namespace, name)) = line.split_once(' ') else { continue };
-            text += &format!(
-                "== {line}\n{}",
-                run(&["logs", "-n", namespace, name, "--all-containers", "--prefix", "--tail=12"])
-            );
-        }
+        let logs = pods.lines().filter_map(|line| {
+            let (namespace, name) = line.split_once(' ')?;
+            let logs = run(&["logs", "-n", namespace, name, "--all-containers", "--prefix", "--tail=12"]);
+            Some(format!("== {line}\n{logs}"))
+        });
+        let warnings = ["get", "events", "-A", "--field-selector=type=Warning"];
+        let mut text = [run(&["get", "pods", "-A", "-o", "wide"]), run(&warnings)].concat();
+        text.extend(logs);
         text
     }
 }

@@ -428,10 +428,7 @@ impl Component {
 
     /// Whether the component serves an admin port; one that runs once does not.
     pub fn is_server(&self) -> bool {
-        match self {
-            Self::Heartbeat(_) => false,
-            _ => true,
-        }
+        !matches!(self, Self::Heartbeat(_))
     }
 }
 

@@ -18,6 +18,9 @@ const TEXT_MAX: usize = 8192;
 /// The denominator of shares.
 const MILLION: u32 = 1_000_000;
 
+/// Name and value of a header field.
+type Field = (Box<[u8]>, Box<[u8]>);
+
 /// All faults in force, in the order in which they are tried.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FaultSet {
@@ -29,7 +32,7 @@ struct Fault {
     /// Who asks for it, for people.
     source: Box<str>,
     target: Target,
-    headers: Vec<(Box<[u8]>, Box<[u8]>)>,
+    headers: Vec<Field>,
     per_million: u32,
     action: Action,
     /// Seconds since 1970.
@@ -162,7 +165,7 @@ impl TryFrom<api::fault::Target> for Target {
 
 // === helpers ===
 
-fn header(message: api::fault::Header) -> Result<(Box<[u8]>, Box<[u8]>), InvalidMessage> {
+fn header(message: api::fault::Header) -> Result<Field, InvalidMessage> {
     if http::HeaderName::from_lowercase(message.name.as_bytes()).is_err() || message.value.len() > TEXT_MAX {
         return Err(InvalidMessage::with_value("name", Problem::Header, message.name));
     }
