@@ -195,6 +195,36 @@ fn world(lab: &Lab, port: u16) -> String {
     namespace
 }
 
+/// What both sources are asked: alone, to and from others, and of each kind.
+fn questions(namespace: &str) -> [StatRequest; 5] {
+    let web = resource(namespace, "deployment", "web");
+    [
+        StatRequest { target: Some(web.clone()), window_seconds: 10, ..StatRequest::default() },
+        StatRequest {
+            target: Some(resource(namespace, "deployment", "")),
+            to: Some(resource(namespace, "service", "web")),
+            window_seconds: 10,
+            ..StatRequest::default()
+        },
+        StatRequest {
+            target: Some(web.clone()),
+            from: Some(resource(namespace, "deployment", "client")),
+            window_seconds: 10,
+            ..StatRequest::default()
+        },
+        StatRequest {
+            target: Some(resource("", "namespace", namespace)),
+            window_seconds: 10,
+            ..StatRequest::default()
+        },
+        StatRequest {
+            target: Some(resource(namespace, "service", "web")),
+            window_seconds: 10,
+            ..StatRequest::default()
+        },
+    ]
+}
+
 #[test]
 fn both_sources_say_the_same_of_the_same_proxies() {
     let lab = lab();
@@ -213,31 +243,7 @@ fn both_sources_say_the_same_of_the_same_proxies() {
     std::thread::sleep(Duration::from_secs(14));
 
     let web = resource(&namespace, "deployment", "web");
-    let questions = [
-        StatRequest { target: Some(web.clone()), window_seconds: 10, ..StatRequest::default() },
-        StatRequest {
-            target: Some(resource(&namespace, "deployment", "")),
-            to: Some(resource(&namespace, "service", "web")),
-            window_seconds: 10,
-            ..StatRequest::default()
-        },
-        StatRequest {
-            target: Some(web.clone()),
-            from: Some(resource(&namespace, "deployment", "client")),
-            window_seconds: 10,
-            ..StatRequest::default()
-        },
-        StatRequest {
-            target: Some(resource("", "namespace", &namespace)),
-            window_seconds: 10,
-            ..StatRequest::default()
-        },
-        StatRequest {
-            target: Some(resource(&namespace, "service", "web")),
-            window_seconds: 10,
-            ..StatRequest::default()
-        },
-    ];
+    let questions = questions(&namespace);
     for question in &questions {
         let (one, other) = (direct.stat(question), through.stat(question));
         assert_eq!((one.source.as_str(), other.source.as_str()), ("direct", "prometheus"));

@@ -1,3 +1,5 @@
+//! The environment, good and bad.
+
 use std::time::Duration;
 
 use super::*;

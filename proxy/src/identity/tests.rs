@@ -1,3 +1,5 @@
+//! TLS between identities, by two names and over two generations.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -8,9 +8,9 @@ use bytes::BufMut;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 
 use super::arena::Key;
-use super::conn::{Ending, Fin, Origin, Stage};
+use super::conn::{Conn, Ending, Fin, Origin, Stage};
 use super::core::Core;
-use super::pool::BUFFER;
+use super::pool::{BUFFER, Pool};
 use super::tls;
 
 /// What a read brought.
@@ -141,23 +141,7 @@ impl Core {
         }
         let written = conn.written - before;
         let stuck = conn.state.stuck;
-        if stuck {
-            // What stays is kept in no more memory than it needs.
-            conn.out.drain(..conn.sealing);
-            conn.sealing = 0;
-            let (out, wire) = (std::mem::take(&mut conn.out), std::mem::take(&mut conn.wire));
-            conn.out = self.pool.keep(out);
-            conn.wire = self.pool.keep(wire);
-        } else {
-            for buffer in [std::mem::take(&mut conn.out), std::mem::take(&mut conn.wire)] {
-                if buffer.is_empty() {
-                    self.pool.give(buffer);
-                } else {
-                    // Only a handshake keeps output back.
-                    conn.out = buffer;
-                }
-            }
-        }
+        put_back(conn, &mut self.pool);
         let owes =
             !stuck && (std::mem::take(&mut conn.state.starving) || was_stuck || !conn.waiters.is_empty());
         if broken.is_some() {
@@ -257,4 +241,23 @@ pub(super) fn read_limit(buffer: &[u8]) -> usize {
 /// The operating system's number of an error, 0 for none.
 pub(super) fn errno(error: &io::Error) -> i32 {
     error.raw_os_error().unwrap_or_default()
+}
+
+/// Gives a connection's buffers back, or keeps what the socket has not taken in no more memory than it needs.
+fn put_back(conn: &mut Conn, pool: &mut Pool) {
+    let (out, wire) = (&mut conn.out, &mut conn.wire);
+    if conn.state.stuck {
+        out.drain(..conn.sealing);
+        conn.sealing = 0;
+        (conn.out, conn.wire) = (pool.keep(std::mem::take(out)), pool.keep(std::mem::take(wire)));
+        return;
+    }
+    for buffer in [std::mem::take(out), std::mem::take(wire)] {
+        if buffer.is_empty() {
+            pool.give(buffer);
+        } else {
+            // Only a handshake keeps output back.
+            conn.out = buffer;
+        }
+    }
 }

@@ -1,3 +1,5 @@
+//! Endpoints and their updates, converted.
+
 use linkerd2_proxy_api::destination::tls_identity::{DnsLikeIdentity, Strategy, UriLikeIdentity};
 use linkerd2_proxy_api::destination::update::Update as Kind;
 

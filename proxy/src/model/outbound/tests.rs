@@ -1,3 +1,5 @@
+//! Outbound policies, converted, and what is refused.
+
 use std::net::SocketAddr;
 
 use linkerd2_proxy_api::outbound as api;

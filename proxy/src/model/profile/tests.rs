@@ -1,3 +1,5 @@
+//! Service profiles: conditions, classes, routes.
+
 use linkerd2_proxy_api::destination::{request_match, response_match};
 use proxy_net::headers::HeaderList;
 

@@ -1,4 +1,4 @@
-//! Paths.
+//! Paths: exact, by prefix, by regular expression.
 
 use std::cmp::Ordering;
 

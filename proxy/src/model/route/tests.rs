@@ -1,3 +1,5 @@
+//! Which route matches best.
+
 use linkerd2_proxy_api::{grpc_route as api_grpc, http_route as api};
 use proptest::prelude::*;
 use proxy_net::headers::HeaderList;
