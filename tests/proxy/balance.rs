@@ -28,14 +28,23 @@ fn endpoint(world: &World, octet: u8) -> WeightedAddr {
         .h2()
 }
 
-fn call(world: &World, times: usize) -> Vec<u16> {
+/// Slow requests at the same time, so that none is spared by its latency: their statuses.
+fn call_at_once(world: &World, count: usize) -> Vec<u16> {
     let service = world.service();
     world.client.namespace.run(async move {
-        let mut client = http::Client::http2(service).await.unwrap();
-        let mut statuses = Vec::new();
-        for _ in 0..times {
-            let request = http::get(Version::HTTP_2, &authority(), "/name").unwrap();
-            statuses.push(client.send(request).await.unwrap().status.as_u16());
+        let http::Client::Http2(sender) = http::Client::http2(service).await.unwrap() else { unreachable!() };
+        let calls: Vec<_> = (0..count)
+            .map(|_| {
+                let mut client = http::Client::Http2(sender.clone());
+                tokio::spawn(async move {
+                    let request = http::get(Version::HTTP_2, &authority(), "/slow/20").unwrap();
+                    client.send(request).await.unwrap().status.as_u16()
+                })
+            })
+            .collect();
+        let mut statuses = Vec::with_capacity(count);
+        for call in calls {
+            statuses.push(call.await.unwrap());
         }
         statuses
     })
@@ -46,48 +55,52 @@ fn all_endpoints_get_requests_and_removed_ones_none() {
     let world = meshed();
     let apps = apps(&world);
     world.script_web((4..=6).map(|octet| endpoint(&world, octet)).collect());
-    let service = world.service();
-    world.client.namespace.run(async move {
-        let http::Client::Http2(sender) = http::Client::http2(service).await.unwrap() else { unreachable!() };
-        let calls: Vec<_> = (0..90)
-            .map(|_| {
-                let mut client = http::Client::Http2(sender.clone());
-                tokio::spawn(async move {
-                    let request = http::get(Version::HTTP_2, &authority(), "/slow/20").unwrap();
-                    client.send(request).await.unwrap().status
-                })
-            })
-            .collect();
-        for call in calls {
-            assert_eq!(call.await.unwrap(), 200);
-        }
+    // The first connection to each of them may take its time.
+    eventually("requests to all of them", Duration::from_secs(20), || {
+        assert_eq!(call_at_once(&world, 30), [200; 30]);
+        apps.iter().all(|app| app.requests() > 5)
     });
-    for app in &apps {
-        assert!(app.requests() > 5, "{:?}", apps.iter().map(App::requests).collect::<Vec<_>>());
-    }
     world.script_web(vec![endpoint(&world, 4), endpoint(&world, 5)]);
-    std::thread::sleep(Duration::from_millis(300));
+    let left = [("endpoint_state", "ready")];
+    let proxy = world.client.proxy().unwrap();
+    proxy
+        .wait_for_metrics("two endpoints", |metrics| {
+            metrics.sum("outbound_http_balancer_endpoints", &left) == 2.0
+        })
+        .unwrap();
     let before = apps[2].requests();
-    assert_eq!(call(&world, 50), [200; 50]);
+    assert_eq!(call_at_once(&world, 50), [200; 50]);
     assert_eq!(apps[2].requests(), before);
 }
 
 #[test]
 fn an_endpoint_that_fails_is_left_alone_for_a_while() {
     let world = meshed_with(|world| {
-        let breaker = outbound::consecutive_failures(3, Duration::from_secs(30), Duration::from_secs(60));
+        let breaker = outbound::consecutive_failures(3, Duration::from_secs(300), Duration::from_secs(600));
         let policy = outbound::breaking(WEB, SERVICE_PORT, breaker);
         world.plane.set_outbound(world.service(), Answer::Value(policy));
     });
     let apps = apps(&world);
+    apps[0].set_status(500);
     world
         .plane
         .set_endpoints(&format!("{WEB}:{SERVICE_PORT}"), vec![endpoint(&world, 4), endpoint(&world, 5)]);
-    apps[0].set_status(500);
-    call(&world, 100);
-    let failures = apps[0].requests();
-    assert!((1..=10).contains(&failures), "{failures} requests to an endpoint that fails");
-    assert_eq!(call(&world, 50), [200; 50]);
+    // Both are connected before anything is concluded from an endpoint that is not ready.
+    eventually("three failures", Duration::from_secs(20), || {
+        call_at_once(&world, 10);
+        apps[0].requests() >= 3 && apps[1].requests() >= 3
+    });
+    let proxy = world.client.proxy().unwrap();
+    proxy
+        .wait_for_metrics("breaker that is open", |metrics| {
+            let endpoints =
+                |state| metrics.sum("outbound_http_balancer_endpoints", &[("endpoint_state", state)]);
+            endpoints("ready") == 1.0 && endpoints("pending") == 1.0
+        })
+        .unwrap();
+    let before = apps[0].requests();
+    assert_eq!(call_at_once(&world, 50), [200; 50]);
+    assert_eq!(apps[0].requests(), before, "an endpoint was called while its breaker was open");
 }
 
 #[test]
@@ -98,15 +111,18 @@ fn an_endpoint_that_has_recovered_is_used_again() {
         world.plane.set_outbound(world.service(), Answer::Value(policy));
     });
     let apps = apps(&world);
+    apps[0].set_status(500);
     world
         .plane
         .set_endpoints(&format!("{WEB}:{SERVICE_PORT}"), vec![endpoint(&world, 4), endpoint(&world, 5)]);
-    apps[0].set_status(500);
-    call(&world, 100);
+    eventually("failures", Duration::from_secs(20), || {
+        call_at_once(&world, 10);
+        apps[0].requests() >= 3
+    });
     apps[0].set_status(0);
     let before = apps[0].requests();
-    eventually("requests to an endpoint that has recovered", Duration::from_secs(5), || {
-        call(&world, 10);
+    eventually("requests to an endpoint that has recovered", Duration::from_secs(20), || {
+        call_at_once(&world, 10);
         apps[0].requests() > before + 10
     });
 }

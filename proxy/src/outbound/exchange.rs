@@ -159,6 +159,7 @@ impl Exchange {
         }
         if is_carried {
             headers::set_orig_proto(head, self.version, self.absolute_form);
+            headers::set_host(head, endpoint.addr);
         } else if self.retries + self.reconnects > 0 {
             headers::remove_orig_proto(head);
         }

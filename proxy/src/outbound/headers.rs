@@ -1,5 +1,6 @@
 //! Header fields that proxies of the mesh tell each other things by, on their way out.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use proxy_net::engine::HttpVersion;
@@ -65,6 +66,20 @@ pub(super) fn set_orig_proto(head: &mut HeaderList, version: HttpVersion, absolu
     };
     head.set(ORIG_PROTO, value);
     head.remove(b"transfer-encoding");
+}
+
+/// Names the host twice, as a message of HTTP/1 that is carried in HTTP/2 has to: other proxies of the mesh hand `host` on
+/// to the application as it came, and without it they neither name the host nor use a connection again. A message that
+/// has none, which only HTTP/1.0 allows, gets the address that it is for.
+pub(super) fn set_host(head: &mut HeaderList, address: SocketAddr) {
+    match head.value(b":authority").map(<[u8]>::to_vec) {
+        Some(authority) => head.set(b"host", &authority),
+        None => {
+            let address = address.to_string();
+            head.insert(1, b":authority", address.as_bytes());
+            head.set(b"host", address.as_bytes());
+        }
+    }
 }
 
 /// Takes such a mark away again.
@@ -237,6 +252,18 @@ mod tests {
             assert_eq!(duration(text.as_bytes()), None, "{text}");
         }
         assert_eq!((number(b"99999999999"), number(b"+1"), number(b"")), (Some(RETRIES_MAX), None, None));
+    }
+
+    #[test]
+    fn a_carried_message_names_its_host_twice() {
+        let address = "10.0.0.1:80".parse().unwrap();
+        let mut list = head(&[(":method", "GET"), (":authority", "web"), (":path", "/"), ("host", "old")]);
+        set_host(&mut list, address);
+        assert_eq!(list, head(&[(":method", "GET"), (":authority", "web"), (":path", "/"), ("host", "web")]));
+        let mut list = head(&[(":method", "GET"), (":path", "/")]);
+        set_host(&mut list, address);
+        assert_eq!(list.value(b":authority"), Some(&b"10.0.0.1:80"[..]));
+        assert_eq!(list.value(b"host"), Some(&b"10.0.0.1:80"[..]));
     }
 
     #[test]

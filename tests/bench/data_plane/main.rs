@@ -73,7 +73,7 @@ fn bench(options: Options) -> Result<()> {
                             system.name(),
                             run.line()
                         );
-                        report.add(*workload, system, run);
+                        report.add(*workload, system, round, run);
                     }
                     Err(error) => {
                         eprintln!("round {round} {error:#}");

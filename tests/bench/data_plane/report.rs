@@ -10,8 +10,8 @@ use crate::workload::Workload;
 /// All runs.
 #[derive(Default)]
 pub(crate) struct Report {
-    /// By workload and name, one a round.
-    runs: BTreeMap<(Workload, String), Vec<Run>>,
+    /// By workload and name, then by round: a system that failed in one is compared in the others.
+    runs: BTreeMap<(Workload, String), BTreeMap<usize, Run>>,
     failures: Vec<String>,
     order: Vec<String>,
 }
@@ -28,12 +28,12 @@ const TCP_BAR: f64 = 1.25;
 // === impl Report ===
 
 impl Report {
-    pub(crate) fn add(&mut self, workload: Workload, system: &System, run: Run) {
+    pub(crate) fn add(&mut self, workload: Workload, system: &System, round: usize, run: Run) {
         let name = system.name().to_owned();
         if !self.order.contains(&name) {
             self.order.push(name.clone());
         }
-        self.runs.entry((workload, name)).or_default().push(run);
+        self.runs.entry((workload, name)).or_default().insert(round, run);
     }
 
     pub(crate) fn fail(&mut self, workload: Workload, system: &System, round: usize) {
@@ -48,14 +48,15 @@ impl Report {
 
     /// The median over rounds of a figure.
     fn median(&self, workload: Workload, name: &str, figure: impl Fn(&Run) -> f64) -> Option<f64> {
-        median(self.runs.get(&(workload, name.to_owned()))?.iter().map(figure).collect())
+        median(self.runs.get(&(workload, name.to_owned()))?.values().map(figure).collect())
     }
 
     /// The median over rounds of the ratio of a figure to another system's in the same round.
     fn ratio(&self, workload: Workload, name: &str, to: &str, figure: impl Fn(&Run) -> f64) -> Option<f64> {
         let runs = self.runs.get(&(workload, name.to_owned()))?;
         let others = self.runs.get(&(workload, to.to_owned()))?;
-        median(runs.iter().zip(others).map(|(run, other)| figure(run) / figure(other)).collect())
+        let pairs = runs.iter().filter_map(|(round, run)| Some((run, others.get(round)?)));
+        median(pairs.map(|(run, other)| figure(run) / figure(other)).collect())
     }
 
     fn bars(&self) -> Vec<Bar> {

@@ -251,8 +251,10 @@ fn within_reach(program: &Path, folder: &Path, name: &str) -> Result<PathBuf> {
 impl Drop for Process {
     fn drop(&mut self) {
         if self.status.is_none() {
-            // Both fail only when it has ended by itself.
-            let _ = self.child.kill();
+            // What it started outlives it when it cannot say goodbye. All of this fails only when it has ended by itself.
+            for id in self.family().into_iter().filter_map(|id| i32::try_from(id).ok()) {
+                let _ = kill(Pid::from_raw(id), Signal::SIGKILL);
+            }
             let _ = self.child.wait();
         }
         if std::thread::panicking() {
