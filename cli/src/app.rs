@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::commands::{
     authz, certs, check, completion, diagnostics, doc, identity, inject, install, install_cni, install_sp,
-    profile, prune, uninject, uninstall, upgrade, version,
+    profile, prune, stat, tap, uninject, uninstall, upgrade, version,
 };
 use crate::context::Context;
 use crate::error::{CommandError, Exits, Outcome};
@@ -65,6 +65,10 @@ pub enum Command {
     Profile(profile::ProfileArgs),
     /// Output extraneous Kubernetes resources in the linkerd control plane
     Prune(prune::PruneArgs),
+    /// Display traffic stats about one or many resources
+    Stat(Box<stat::StatArgs>),
+    /// Listen to a traffic stream
+    Tap(Box<tap::TapArgs>),
     /// Remove the Linkerd proxy from a Kubernetes config
     Uninject(uninject::UninjectArgs),
     /// Output Kubernetes resources to uninstall the Linkerd control plane
@@ -98,6 +102,8 @@ impl Command {
             Self::InstallSp(args) => install_sp::run(context, &args),
             Self::Profile(args) => profile::run(context, &args),
             Self::Prune(args) => prune::run(context, &args),
+            Self::Stat(args) => stat::run(context, &args),
+            Self::Tap(args) => tap::run(context, &args),
             Self::Uninject(args) => uninject::run(context, &args),
             Self::Uninstall(args) => uninstall::run(context, &args),
             Self::Upgrade(args) => upgrade::run(context, &args),

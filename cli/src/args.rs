@@ -5,4 +5,5 @@ pub mod duration;
 pub mod identity;
 pub mod output;
 pub mod proxy;
+pub mod resource;
 pub mod values;

@@ -13,6 +13,8 @@ pub mod install_cni;
 pub mod install_sp;
 pub mod profile;
 pub mod prune;
+pub mod stat;
+pub mod tap;
 pub mod uninject;
 pub mod uninstall;
 pub mod upgrade;

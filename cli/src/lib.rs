@@ -4,6 +4,7 @@
 //! typed, and holds that command's arguments, its work and its tests; [`context`] is what a command gets;
 //! [`output`] turns reports into text; [`ui`] alone writes to the terminal; [`error`] knows the exit codes.
 
+mod api;
 pub mod app;
 pub mod args;
 pub mod commands;

@@ -7,7 +7,9 @@ pub mod cert;
 pub mod check;
 pub mod inject;
 pub mod manifest;
+pub mod stat;
 pub mod table;
+pub mod tap;
 
 use serde::Serialize;
 

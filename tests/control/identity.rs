@@ -17,8 +17,8 @@ use tonic::{Code, Status};
 use crate::kit::{Lab, Mount, NAMESPACE, Process, anchored, eventually, free_port, lab, run};
 
 /// The component with its mounts.
-struct Identity {
-    process: Process,
+pub(crate) struct Identity {
+    pub(crate) process: Process,
     addr: SocketAddr,
     issuer: Mount,
     anchors: Mount,
@@ -36,6 +36,18 @@ impl Identity {
     }
 
     fn start_with(lab: &Lab, issuer: &[(&str, &str)], bundle: &Bundle, more: &[&str]) -> Self {
+        Self::start_at(lab, lab.cluster.server(), "linkerd-identity-0", issuer, bundle, more)
+    }
+
+    /// The pod `pod`, which reaches the API server at `server`.
+    pub(crate) fn start_at(
+        lab: &Lab,
+        server: &str,
+        pod: &str,
+        issuer: &[(&str, &str)],
+        bundle: &Bundle,
+        more: &[&str],
+    ) -> Self {
         let issuer = Mount::new(issuer);
         let anchors = Mount::new(&[("ca-bundle.crt", &bundle.to_pem())]);
         let addr = SocketAddr::from(([127, 0, 0, 1], free_port()));
@@ -45,17 +57,22 @@ impl Identity {
             format!("--trust-roots-dir={}", anchors.path().display()),
         ];
         args.extend(more.iter().map(ToString::to_string));
-        let process = Process::start(lab, "identity", "linkerd-identity", &args);
+        let process = Process::start_at(lab, server, "identity", "linkerd-identity", pod, &args);
         Self { process, addr, issuer, anchors }
     }
 
-    fn ready(mut self) -> Self {
+    pub(crate) fn ready(mut self) -> Self {
         self.process = self.process.ready();
         self
     }
 
     /// Asks for `identity` with `token`, with a request for `name`.
-    fn certify(&self, identity: &str, token: &str, csr: Vec<u8>) -> Result<CertifyResponse, Status> {
+    pub(crate) fn certify(
+        &self,
+        identity: &str,
+        token: &str,
+        csr: Vec<u8>,
+    ) -> Result<CertifyResponse, Status> {
         run(async {
             let mut client = IdentityClient::connect(format!("http://{}", self.addr)).await.unwrap();
             let request = CertifyRequest {
@@ -68,17 +85,17 @@ impl Identity {
     }
 }
 
-fn csr(name: &str) -> Vec<u8> {
+pub(crate) fn csr(name: &str) -> Vec<u8> {
     let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
     params.distinguished_name = DistinguishedName::new();
     params.serialize_request(&KeyPair::generate().unwrap()).unwrap().der().to_vec()
 }
 
-fn name_of(account: &str, namespace: &str) -> String {
+pub(crate) fn name_of(account: &str, namespace: &str) -> String {
     format!("{account}.{namespace}.serviceaccount.identity.{NAMESPACE}.cluster.local")
 }
 
-const AUDIENCE: &str = "--audience=identity.l5d.io";
+pub(crate) const AUDIENCE: &str = "--audience=identity.l5d.io";
 
 #[test]
 fn an_account_gets_a_certificate_for_its_own_identity_and_for_no_other() {

@@ -9,7 +9,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::mpsc::{Receiver, channel};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
@@ -166,12 +166,12 @@ impl Lab {
     }
 
     /// A kubeconfig by which a process is the account of its component, with the rights the chart gives.
-    pub(crate) fn account_kubeconfig(&self, account: &str, folder: &Path) -> PathBuf {
+    pub(crate) fn account_kubeconfig(&self, account: &str, server: &str, folder: &Path) -> PathBuf {
         let token = self.token(NAMESPACE, account, &["--duration=2h"]);
         let ca = self.cluster.dir().join("ca.crt");
         let config = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "it",
-            "clusters": [{"name": "it", "cluster": {"server": self.cluster.server(), "certificate-authority": ca}}],
+            "clusters": [{"name": "it", "cluster": {"server": server, "certificate-authority": ca}}],
             "users": [{"name": "it", "user": {"token": token}}],
             "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it", "namespace": NAMESPACE}}],
         });
@@ -251,8 +251,20 @@ impl Process {
 
     /// The same, as the pod `pod`.
     pub(crate) fn start_as(lab: &Lab, component: &str, account: &str, pod: &str, args: &[String]) -> Self {
+        Self::start_at(lab, lab.cluster.server(), component, account, pod, args)
+    }
+
+    /// The same, reaching the API server at `server`.
+    pub(crate) fn start_at(
+        lab: &Lab,
+        server: &str,
+        component: &str,
+        account: &str,
+        pod: &str,
+        args: &[String],
+    ) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let kubeconfig = lab.account_kubeconfig(account, folder.path());
+        let kubeconfig = lab.account_kubeconfig(account, server, folder.path());
         let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
         let mut child = Command::new(env!("CARGO_BIN_EXE_linkerd-controller"))
             .arg(component)
@@ -368,6 +380,92 @@ impl Mount {
         symlink(&version, self.path().join("..data_tmp")).unwrap();
         fs::rename(self.path().join("..data_tmp"), self.path().join("..data")).unwrap();
     }
+}
+
+/// A way to the API server that can be cut.
+pub(crate) struct Gate {
+    port: u16,
+    open: Arc<AtomicBool>,
+    streams: Arc<Mutex<Vec<TcpStream>>>,
+}
+
+impl Gate {
+    /// An open one.
+    pub(crate) fn to(lab: &Lab) -> Self {
+        let target: SocketAddr = lab.cluster.server().trim_start_matches("https://").parse().unwrap();
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let gate = Self {
+            port: listener.local_addr().unwrap().port(),
+            open: Arc::new(AtomicBool::new(true)),
+            streams: Arc::default(),
+        };
+        let (open, streams) = (Arc::clone(&gate.open), Arc::clone(&gate.streams));
+        std::thread::spawn(move || {
+            for client in listener.incoming().map_while(Result::ok) {
+                if !open.load(Ordering::SeqCst) {
+                    continue;
+                }
+                let Ok(server) = TcpStream::connect(target) else { continue };
+                for (from, to) in [(&client, &server), (&server, &client)] {
+                    let (mut from, mut to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
+                    std::thread::spawn(move || {
+                        let _ = std::io::copy(&mut from, &mut to);
+                        let _ = to.shutdown(std::net::Shutdown::Both);
+                    });
+                }
+                streams.lock().unwrap().extend([client, server]);
+            }
+        });
+        gate
+    }
+
+    /// The URL to use.
+    pub(crate) fn server(&self) -> String {
+        format!("https://127.0.0.1:{}", self.port)
+    }
+
+    /// Ends every connection, and takes no new one.
+    pub(crate) fn cut(&self) {
+        self.open.store(false, Ordering::SeqCst);
+        for stream in self.streams.lock().unwrap().drain(..) {
+            let _ = stream.shutdown(std::net::Shutdown::Both);
+        }
+    }
+
+    /// Takes connections again.
+    pub(crate) fn mend(&self) {
+        self.open.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Runs the command in this process, so in this thread's network: exit code, standard output, standard error.
+pub(crate) fn linkerd(kubeconfig: &Path, args: &[&str]) -> (u8, String, String) {
+    #[derive(Clone, Default)]
+    struct Kept(Arc<Mutex<Vec<u8>>>);
+    impl Write for Kept {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let settings = linkerd_cli::settings::Settings {
+        no_color: true,
+        force_color: false,
+        utf8: true,
+        path: None,
+        version: mesh_core::version::CLI.to_owned(),
+        registry: None,
+    };
+    let (out, err) = (Kept::default(), Kept::default());
+    let mut ui = linkerd_cli::ui::Ui::captured(Box::new(out.clone()), Box::new(err.clone()));
+    let config = format!("--kubeconfig={}", kubeconfig.display());
+    let all = ["linkerd", &config].into_iter().chain(args.iter().copied()).map(Into::into).collect();
+    let code = linkerd_cli::run(all, settings, &mut ui);
+    drop(ui);
+    let text = |kept: Kept| String::from_utf8(kept.0.lock().unwrap().clone()).unwrap();
+    (code, text(out), text(err))
 }
 
 /// A port of the lab that is free now.

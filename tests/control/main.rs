@@ -5,6 +5,7 @@
 #![expect(clippy::print_stderr, reason = "a test that fails shows the log of the component")]
 
 mod destination;
+mod faults;
 mod identity;
 mod injector;
 mod kit;

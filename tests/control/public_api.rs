@@ -16,7 +16,7 @@ use serde_json::json;
 use tonic::Code;
 use tonic::transport::{Channel, Endpoint};
 
-use crate::kit::{Lab, Process, eventually, free_port, lab, run};
+use crate::kit::{Lab, Process, eventually, free_port, lab, linkerd, run};
 
 const FIRST: Ipv4Addr = Ipv4Addr::new(127, 0, 2, 1);
 const SECOND: Ipv4Addr = Ipv4Addr::new(127, 0, 2, 2);
@@ -195,34 +195,73 @@ fn world(lab: &Lab, port: u16) -> String {
     namespace
 }
 
-/// What both sources are asked: alone, to and from others, and of each kind.
-fn questions(namespace: &str) -> [StatRequest; 5] {
+/// Edges, routes, pods, checks and refusals, of both sources.
+fn edges_and_routes_agree(direct: &Api, through: &Api, namespace: &str) {
     let web = resource(namespace, "deployment", "web");
-    [
-        StatRequest { target: Some(web.clone()), window_seconds: 10, ..StatRequest::default() },
-        StatRequest {
-            target: Some(resource(namespace, "deployment", "")),
-            to: Some(resource(namespace, "service", "web")),
-            window_seconds: 10,
+    run(async {
+        let (mut one, mut other) = (direct.client().await, through.client().await);
+        let edges = EdgesRequest { namespace: namespace.to_owned(), r#type: "deployment".into() };
+        let found = one.edges(edges.clone()).await.unwrap().into_inner().edges;
+        assert_eq!(found, other.edges(edges).await.unwrap().into_inner().edges);
+        assert_eq!(found.len(), 1);
+        assert_eq!(found[0].no_tls_reason, "");
+        assert_eq!(found[0].client_id, format!("client.{namespace}.serviceaccount.x"));
+        assert_eq!(found[0].server_id, format!("web.{namespace}.serviceaccount.x"));
+
+        let routes =
+            RoutesRequest { target: Some(web.clone()), window_seconds: 10, ..RoutesRequest::default() };
+        for client in [&mut one, &mut other] {
+            let rows = client.routes(routes.clone()).await.unwrap().into_inner().rows;
+            let names: Vec<&str> = rows.iter().map(|row| row.route.as_str()).collect();
+            assert_eq!(names, ["", "GET /books"], "{rows:?}");
+            let requests = rows[1].requests.unwrap();
+            assert!((150..=250).contains(&(requests.success + requests.failure)), "{requests:?}");
+        }
+        let pods = ListPodsRequest { namespace: namespace.to_owned(), label_selector: String::new() };
+        let pods = one.list_pods(pods).await.unwrap().into_inner().pods;
+        assert!(
+            pods.iter().all(|pod| pod.is_meshed && pod.is_reporting && pod.proxy_version == "v1"),
+            "{pods:?}"
+        );
+        assert!(pods.iter().any(|pod| pod.owner == "deployment/web"));
+        let checks = other.self_check(SelfCheckRequest {}).await.unwrap().into_inner().checks;
+        assert_eq!(checks.len(), 2);
+        assert!(checks.iter().all(|check| check.error.is_empty()), "{checks:?}");
+        assert!(!one.version(VersionRequest {}).await.unwrap().into_inner().version.is_empty());
+
+        // What is wrong with a question is said, and what is missing.
+        let unknown =
+            StatRequest { target: Some(resource(namespace, "secret", "")), ..StatRequest::default() };
+        let status = one.stat(unknown).await.unwrap_err();
+        assert_eq!(
+            (status.code(), status.message()),
+            (Code::InvalidArgument, "unsupported resource type [secret]")
+        );
+        let missing = StatRequest {
+            target: Some(resource(namespace, "deployment", "nobody")),
             ..StatRequest::default()
-        },
-        StatRequest {
-            target: Some(web.clone()),
-            from: Some(resource(namespace, "deployment", "client")),
-            window_seconds: 10,
-            ..StatRequest::default()
-        },
-        StatRequest {
-            target: Some(resource("", "namespace", namespace)),
-            window_seconds: 10,
-            ..StatRequest::default()
-        },
-        StatRequest {
-            target: Some(resource(namespace, "service", "web")),
-            window_seconds: 10,
-            ..StatRequest::default()
-        },
-    ]
+        };
+        let status = one.stat(missing).await.unwrap_err();
+        assert_eq!(status.code(), Code::NotFound, "{status}");
+    });
+}
+
+/// The command shows what the API says.
+fn the_command_shows_it(lab: &Lab, direct: &Api, namespace: &str) {
+    let admin = lab.cluster.kubeconfig_path();
+    let addr = format!("--api-addr={}", direct.addr);
+    let (code, table, said) =
+        linkerd(&admin, &["stat", "-n", namespace, &addr, "deploy", "svc", "-t", "15s"]);
+    assert_eq!(code, 0, "{said}");
+    let line =
+        table.lines().find(|line| line.starts_with("deploy/web ")).unwrap_or_else(|| panic!("{table}"));
+    assert!(line.contains(" 1/1 ") && line.contains("rps") && line.contains("35ms"), "{table}");
+    assert!(table.lines().any(|line| line.starts_with("svc/web ")), "{table}");
+    let (code, json, said) = linkerd(&admin, &["stat", &addr, "ns", namespace, "-o", "json", "-t", "15s"]);
+    assert_eq!(code, 0, "{said}");
+    let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(json[0]["name"], namespace);
+    assert!((0.85..=0.95).contains(&json[0]["success"].as_f64().unwrap()), "{json}");
 }
 
 #[test]
@@ -243,7 +282,31 @@ fn both_sources_say_the_same_of_the_same_proxies() {
     std::thread::sleep(Duration::from_secs(14));
 
     let web = resource(&namespace, "deployment", "web");
-    let questions = questions(&namespace);
+    let questions = [
+        StatRequest { target: Some(web.clone()), window_seconds: 10, ..StatRequest::default() },
+        StatRequest {
+            target: Some(resource(&namespace, "deployment", "")),
+            to: Some(resource(&namespace, "service", "web")),
+            window_seconds: 10,
+            ..StatRequest::default()
+        },
+        StatRequest {
+            target: Some(web.clone()),
+            from: Some(resource(&namespace, "deployment", "client")),
+            window_seconds: 10,
+            ..StatRequest::default()
+        },
+        StatRequest {
+            target: Some(resource("", "namespace", &namespace)),
+            window_seconds: 10,
+            ..StatRequest::default()
+        },
+        StatRequest {
+            target: Some(resource(&namespace, "service", "web")),
+            window_seconds: 10,
+            ..StatRequest::default()
+        },
+    ];
     for question in &questions {
         let (one, other) = (direct.stat(question), through.stat(question));
         assert_eq!((one.source.as_str(), other.source.as_str()), ("direct", "prometheus"));
@@ -260,55 +323,11 @@ fn both_sources_say_the_same_of_the_same_proxies() {
             assert!((75_000..=125_000).contains(&tcp.read_bytes), "{tcp:?}");
         }
     }
+    the_command_shows_it(lab, &direct, &namespace);
     let row = &direct.stat(&questions[0]).rows[0];
     assert_eq!((row.meshed_pods, row.running_pods, row.failed_pods), (1, 1, 0));
 
-    run(async {
-        let (mut one, mut other) = (direct.client().await, through.client().await);
-        let edges = EdgesRequest { namespace: namespace.clone(), r#type: "deployment".into() };
-        let found = one.edges(edges.clone()).await.unwrap().into_inner().edges;
-        assert_eq!(found, other.edges(edges).await.unwrap().into_inner().edges);
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].no_tls_reason, "");
-        assert_eq!(found[0].client_id, format!("client.{namespace}.serviceaccount.x"));
-        assert_eq!(found[0].server_id, format!("web.{namespace}.serviceaccount.x"));
-
-        let routes =
-            RoutesRequest { target: Some(web.clone()), window_seconds: 10, ..RoutesRequest::default() };
-        for client in [&mut one, &mut other] {
-            let rows = client.routes(routes.clone()).await.unwrap().into_inner().rows;
-            let names: Vec<&str> = rows.iter().map(|row| row.route.as_str()).collect();
-            assert_eq!(names, ["", "GET /books"], "{rows:?}");
-            let requests = rows[1].requests.unwrap();
-            assert!((150..=250).contains(&(requests.success + requests.failure)), "{requests:?}");
-        }
-        let pods = ListPodsRequest { namespace: namespace.clone(), label_selector: String::new() };
-        let pods = one.list_pods(pods).await.unwrap().into_inner().pods;
-        assert!(
-            pods.iter().all(|pod| pod.is_meshed && pod.is_reporting && pod.proxy_version == "v1"),
-            "{pods:?}"
-        );
-        assert!(pods.iter().any(|pod| pod.owner == "deployment/web"));
-        let checks = other.self_check(SelfCheckRequest {}).await.unwrap().into_inner().checks;
-        assert_eq!(checks.len(), 2);
-        assert!(checks.iter().all(|check| check.error.is_empty()), "{checks:?}");
-        assert!(!one.version(VersionRequest {}).await.unwrap().into_inner().version.is_empty());
-
-        // What is wrong with a question is said, and what is missing.
-        let unknown =
-            StatRequest { target: Some(resource(&namespace, "secret", "")), ..StatRequest::default() };
-        let status = one.stat(unknown).await.unwrap_err();
-        assert_eq!(
-            (status.code(), status.message()),
-            (Code::InvalidArgument, "unsupported resource type [secret]")
-        );
-        let missing = StatRequest {
-            target: Some(resource(&namespace, "deployment", "nobody")),
-            ..StatRequest::default()
-        };
-        let status = one.stat(missing).await.unwrap_err();
-        assert_eq!(status.code(), Code::NotFound, "{status}");
-    });
+    edges_and_routes_agree(&direct, &through, &namespace);
     drop(prometheus);
     // A Prometheus that is gone is named, here and in the self-check.
     let status = eventually("the end of Prometheus", || {

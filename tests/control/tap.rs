@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 
-use crate::kit::{ADDRESS, Lab, Process, eventually, free_port, lab, run};
+use crate::kit::{ADDRESS, Lab, Process, eventually, free_port, lab, linkerd, run};
 
 /// Addresses of the proxies that this test plays.
 const FIRST: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
@@ -237,6 +237,10 @@ fn a_user_with_the_right_sees_the_requests_of_all_pods_of_a_workload() {
             assert!(!format!("{event:?}").contains("Authorization"));
         }
     });
+    // The command shows the same, until its output is closed; here a proxy that stays away is named at once.
+    let (code, _, said) = linkerd(&alice, &["tap", "-n", &namespace, "deploy/nobody"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("deployment/nobody in namespace") && said.contains("does not exist"), "{said}");
     let identity = format!("default.{namespace}.serviceaccount.identity.linkerd.cluster.local");
     for proxy in &played {
         let asked = proxy.asked.lock().unwrap().clone();
@@ -261,6 +265,9 @@ fn nobody_taps_without_the_right_or_past_the_api_server() {
         let request = http::Request::post(&tap).body(body).unwrap();
         assert_eq!(client.send(request).await.unwrap().status(), 403);
     });
+    let (code, _, said) = linkerd(&eve, &["tap", "-n", &namespace, "deploy/web"]);
+    assert_eq!(code, 1);
+    assert!(said.contains("cannot tap deployment/web") && said.contains("forbidden"), "{said}");
     // Past the API server: as its front proxy, but for a user without the right; as nobody; as another client.
     let (status, body) = direct(lab, component.port, &tap, Some("front-proxy-client"), Some("eve"));
     assert_eq!(status, 403, "{body}");

@@ -11,6 +11,7 @@ pub mod objects;
 pub mod portforward;
 pub mod resource;
 pub mod selector;
+pub mod stream;
 pub mod target;
 
 pub use client::{Client, ClientConfig};

@@ -14,6 +14,8 @@ use tokio::time::Instant;
 pub const AUDIENCE: &str = "identity.l5d.io";
 /// How long the API server may take to answer.
 const LIMIT: Duration = Duration::from_secs(10);
+/// How long a request may wait for its turn; the client gives up soon after.
+const MAX_PAUSE: Duration = Duration::from_secs(5);
 /// Largest token that is passed on, in bytes; real ones have about 1,200.
 const MAX_TOKEN: usize = 16 * 1024;
 const USER_PREFIX: &str = "system:serviceaccount:";
@@ -78,7 +80,7 @@ impl Tokens for Reviews {
     fn review<'a>(&'a self, token: &'a [u8]) -> BoxFuture<'a, Result<ServiceAccount, TokenError>> {
         Box::pin(async move {
             let token = shaped(token)?;
-            self.pace.wait().await;
+            self.pace.wait().await?;
             let spec = TokenReviewSpec { audiences: Some(vec![AUDIENCE.to_owned()]), token };
             let review = TokenReview { spec, ..TokenReview::default() };
             let params = PostParams::default();
@@ -100,8 +102,9 @@ impl Pace {
         Self { quota, state: Mutex::new((f64::from(quota.burst), Instant::now())) }
     }
 
-    /// Takes a permit, or waits for the one that is next.
-    async fn wait(&self) {
+    /// Takes a permit, or waits for the one that is next. Whoever would have to wait too long takes none, so that a
+    /// flood leaves no debt behind.
+    async fn wait(&self) -> Result<(), TokenError> {
         let pause = {
             let (permits, since) = &mut *self.state.lock();
             let now = Instant::now();
@@ -109,12 +112,18 @@ impl Pace {
             *permits =
                 (*permits + rate * (now - *since).as_secs_f64()).min(f64::from(self.quota.burst.max(1)));
             *since = now;
+            let missing = 1.0 - *permits;
+            let pause = Duration::from_secs_f64(missing.max(0.0) / rate);
+            if pause > MAX_PAUSE {
+                return Err(TokenError::Unavailable("too many requests wait for it already".to_owned()));
+            }
             *permits -= 1.0;
-            if *permits < 0.0 { Duration::from_secs_f64(-*permits / rate) } else { Duration::ZERO }
+            pause
         };
         if !pause.is_zero() {
             tokio::time::sleep(pause).await;
         }
+        Ok(())
     }
 }
 
@@ -206,9 +215,20 @@ mod tests {
         let pace = Pace::new(Quota { per_second: 10, burst: 5 });
         let start = Instant::now();
         for _ in 0..25 {
-            pace.wait().await;
+            pace.wait().await.unwrap();
         }
         let taken = start.elapsed();
         assert!((1_900..2_200).contains(&taken.as_millis()), "{taken:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_flood_is_turned_away_and_leaves_no_debt() {
+        let pace = Pace::new(Quota { per_second: 10, burst: 5 });
+        let all = futures::future::join_all((0..1_000).map(|_| pace.wait())).await;
+        let taken = all.iter().filter(|outcome| outcome.is_ok()).count();
+        assert!((50..60).contains(&taken), "{taken}");
+        let start = Instant::now();
+        pace.wait().await.unwrap();
+        assert!(start.elapsed() <= Duration::from_millis(200), "{:?}", start.elapsed());
     }
 }

@@ -1,6 +1,7 @@
 //! Admission reviews (v1 and v1beta1): what the API server asks, and the answer.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
@@ -13,12 +14,18 @@ use futures::future::BoxFuture;
 use http::{StatusCode, header};
 use serde::Deserialize;
 use serde_json::{Value, json};
+use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 use crate::runtime::metrics::{Counter, Family, Histogram, Registry};
 
 /// Largest review that is read, in bytes: an object of up to 1.5 MiB in etcd, twice, with room for JSON.
 pub const MAX_REVIEW: usize = 10 * 1024 * 1024;
+
+/// Reviews that are read and decided about at once; others wait for their turn.
+const AT_ONCE: usize = 64;
+/// How long a review may take to be read.
+const READ_LIMIT: Duration = Duration::from_secs(10);
 
 /// Decides about objects.
 pub trait Admit: Send + Sync + 'static {
@@ -106,6 +113,7 @@ struct Parts {
     admit: Arc<dyn Admit>,
     reviews: Family<Counter>,
     duration: Histogram,
+    room: Arc<Semaphore>,
 }
 
 impl Verdict {
@@ -135,14 +143,19 @@ pub fn router(admit: Arc<dyn Admit>, registry: &Registry) -> Router {
             &["kind", "operation", "outcome"],
         ),
         duration: registry.latencies("admission_review_seconds", "Time a review takes.", &[]).with(&[]),
+        room: Arc::new(Semaphore::new(AT_ONCE)),
     };
     Router::new().route("/", post(review)).with_state(parts)
 }
 
 async fn review(State(parts): State<Parts>, body: Body) -> Response {
     let started = Instant::now();
-    let Ok(body) = to_bytes(body, MAX_REVIEW).await else {
-        return (StatusCode::PAYLOAD_TOO_LARGE, "the review is too large\n").into_response();
+    // Bodies are large: only so many are in memory at once.
+    let _permit = parts.room.acquire().await;
+    let body = match tokio::time::timeout(READ_LIMIT, to_bytes(body, MAX_REVIEW)).await {
+        Ok(Ok(body)) => body,
+        Ok(Err(_)) => return (StatusCode::PAYLOAD_TOO_LARGE, "the review is too large\n").into_response(),
+        Err(_) => return (StatusCode::REQUEST_TIMEOUT, "the review did not come in time\n").into_response(),
     };
     let review: Review = match serde_json::from_slice(&body) {
         Ok(review) => review,

@@ -1,0 +1,80 @@
+//! The way to the control plane's own API: an address, or a port-forward to one of its pods.
+
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use mesh_api::public::public_api_client::PublicApiClient;
+use mesh_core::names::{labels, ports};
+use mesh_k8s::objects::Selection;
+use mesh_k8s::{Client, Resource};
+use serde_json::Value;
+use tonic::transport::{Channel, Endpoint};
+use tonic::{Code, Status};
+
+use crate::context::Context;
+use crate::error::{CommandError, Kind};
+
+/// How long the control plane may take to answer.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// The component that answers.
+const COMPONENT: &str = "controller";
+
+/// Connects to the public API, at `--api-addr` or through the API server.
+pub(crate) fn connect(context: &mut Context<'_>) -> Result<PublicApiClient<Channel>, CommandError> {
+    if let Some(addr) = context.global.api_addr.clone() {
+        let endpoint = endpoint(&format!("http://{addr}"))?;
+        let channel = context.block_on(endpoint.connect())?;
+        let channel = channel.map_err(|error| {
+            CommandError::new(
+                Kind::Cluster,
+                format!("cannot connect to the control plane's API at {addr}: {error}"),
+            )
+        })?;
+        return Ok(PublicApiClient::new(channel));
+    }
+    let client = context.client()?;
+    let namespace = context.global.linkerd_namespace.clone();
+    context.block_on(forwarded(client, namespace))?
+}
+
+/// What a refusal of the API means to the user.
+pub(crate) fn refused(status: &Status) -> CommandError {
+    let kind = match status.code() {
+        Code::InvalidArgument | Code::NotFound => Kind::Failure,
+        Code::DeadlineExceeded => Kind::Timeout,
+        _ => Kind::Cluster,
+    };
+    CommandError::new(kind, status.message())
+}
+
+fn endpoint(uri: &str) -> Result<Endpoint, CommandError> {
+    let endpoint = Endpoint::from_shared(uri.to_owned())
+        .map_err(|_| CommandError::usage(format!("--api-addr: {uri} is no HOST:PORT")))?;
+    Ok(endpoint.timeout(PATIENCE).connect_timeout(Duration::from_secs(10)))
+}
+
+async fn forwarded(client: Client, namespace: String) -> Result<PublicApiClient<Channel>, CommandError> {
+    let component = format!("{}={COMPONENT}", labels::CONTROL_PLANE_COMPONENT);
+    let selection = Selection { namespace: Some(&namespace), labels: Some(&component) };
+    let pods = client.list(&Resource::POD, selection).await?;
+    let is_running = |pod: &&Value| pod.pointer("/status/phase").and_then(Value::as_str) == Some("Running");
+    let name = pods.iter().find(is_running).and_then(|pod| pod.pointer("/metadata/name")?.as_str());
+    let Some(name) = name.map(str::to_owned) else {
+        let text = format!("no pod of linkerd-{COMPONENT} is running in namespace {namespace}");
+        return Err(CommandError::new(Kind::Cluster, text)
+            .hint("`linkerd check` says what is wrong with the control plane"));
+    };
+    let connector = tower::service_fn(move |_: http::Uri| {
+        let (client, namespace, name) = (client.clone(), namespace.clone(), name.clone());
+        async move {
+            let tunnel = client.forward(&namespace, &name, ports::PUBLIC_API).await;
+            tunnel.map(TokioIo::new).map_err(std::io::Error::other)
+        }
+    });
+    let channel = endpoint("http://localhost")?.connect_with_connector(connector).await;
+    let channel = channel.map_err(|error| {
+        let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+        CommandError::new(Kind::Cluster, format!("cannot reach the control plane's API: {error}: {cause}"))
+    })?;
+    Ok(PublicApiClient::new(channel))
+}
