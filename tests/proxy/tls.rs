@@ -41,7 +41,7 @@ fn tls_of_the_application_passes_untouched() {
     let world = meshed();
     let authority = serve(&world);
     let roots = authority.roots().unwrap();
-    let came = world.client.namespace.run(async move {
+    let came = async move {
         let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
         let stream = tcp::connect(SocketAddr::from((addresses::SERVER, PORT))).await.unwrap();
         let name = ServerName::try_from(NAME).unwrap();
@@ -50,6 +50,9 @@ fn tls_of_the_application_passes_untouched() {
         let mut octets = [0; 4];
         stream.read_exact(&mut octets).await.unwrap();
         octets
-    });
+    };
+    let limit = Duration::from_secs(20);
+    let came = world.client.namespace.run(async move { tokio::time::timeout(limit, came).await });
+    let came = came.expect("the server does not answer");
     assert_eq!(&came, b"ping");
 }
