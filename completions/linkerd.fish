@@ -50,6 +50,8 @@ complete -c linkerd -n "__fish_linkerd_needs_command" -f -a "install-cni" -d 'Ou
 complete -c linkerd -n "__fish_linkerd_needs_command" -f -a "install-sp" -d 'Output Kubernetes configs to install Linkerd service profiles'
 complete -c linkerd -n "__fish_linkerd_needs_command" -f -a "profile" -d 'Output service profile config for Kubernetes'
 complete -c linkerd -n "__fish_linkerd_needs_command" -f -a "prune" -d 'Output extraneous Kubernetes resources in the linkerd control plane'
+complete -c linkerd -n "__fish_linkerd_needs_command" -f -a "stat" -d 'Display traffic stats about one or many resources'
+complete -c linkerd -n "__fish_linkerd_needs_command" -f -a "tap" -d 'Listen to a traffic stream'
 complete -c linkerd -n "__fish_linkerd_needs_command" -f -a "uninject" -d 'Remove the Linkerd proxy from a Kubernetes config'
 complete -c linkerd -n "__fish_linkerd_needs_command" -f -a "uninstall" -d 'Output Kubernetes resources to uninstall the Linkerd control plane'
 complete -c linkerd -n "__fish_linkerd_needs_command" -f -a "upgrade" -d 'Output Kubernetes configs to upgrade an existing Linkerd control plane'
@@ -664,6 +666,50 @@ always\t'Always'
 never\t'Never'"
 complete -c linkerd -n "__fish_linkerd_using_subcommand prune" -l verbose -d 'Print more of what happens, on stderr'
 complete -c linkerd -n "__fish_linkerd_using_subcommand prune" -s h -l help -d 'Print help (see more with \'--help\')'
+complete -c linkerd -n "__fish_linkerd_using_subcommand stat" -s n -l namespace -d 'Namespace of the resources [default: that of the context]' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand stat" -l to -d 'Traffic to this resource only' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand stat" -l to-namespace -d 'Namespace of --to [default: that of the resources]' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand stat" -l from -d 'Traffic from this resource only' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand stat" -l from-namespace -d 'Namespace of --from [default: that of the resources]' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand stat" -s t -l time-window -d 'How far to look back' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand stat" -s l -l selector -d 'Labels that resources must have' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand stat" -s o -l output -d 'Output format: table, wide or json' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand stat" -s L -l linkerd-namespace -d 'Namespace of the control plane' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand stat" -l cni-namespace -d 'Namespace of the CNI plugin' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand stat" -l kubeconfig -d 'Path to the kubeconfig file (else $KUBECONFIG, then ~/.kube/config, then the pod\'s own account)' -r -F
+complete -c linkerd -n "__fish_linkerd_using_subcommand stat" -l context -d 'Context of the kubeconfig to use' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand stat" -l as -d 'User to impersonate' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand stat" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand stat" -l api-addr -d 'Address (host:port) of the control plane\'s API, instead of a port-forward to it' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand stat" -l color -d 'When to colour the output' -r -f -a "auto\t'If the stream is a terminal and neither `NO_COLOR` nor `TERM=dumb` is set'
+always\t'Always'
+never\t'Never'"
+complete -c linkerd -n "__fish_linkerd_using_subcommand stat" -s A -l all-namespaces -d 'Show resources of all namespaces'
+complete -c linkerd -n "__fish_linkerd_using_subcommand stat" -l unmeshed -d 'Show resources without proxies, too'
+complete -c linkerd -n "__fish_linkerd_using_subcommand stat" -l verbose -d 'Print more of what happens, on stderr'
+complete -c linkerd -n "__fish_linkerd_using_subcommand stat" -s h -l help -d 'Print help'
+complete -c linkerd -n "__fish_linkerd_using_subcommand tap" -s n -l namespace -d 'Namespace of the resource [default: that of the context]' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand tap" -l to -d 'Requests to this resource only' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand tap" -l to-namespace -d 'Namespace of --to [default: any]' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand tap" -l max-rps -d 'Most requests a second' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand tap" -l scheme -d 'Requests of this scheme only' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand tap" -l method -d 'Requests of this method only' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand tap" -l authority -d 'Requests for this authority only' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand tap" -l path -d 'Requests for paths that start with this only' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand tap" -s l -l selector -d 'Labels that the pods must have' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand tap" -s o -l output -d 'Output format: wide or json' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand tap" -s L -l linkerd-namespace -d 'Namespace of the control plane' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand tap" -l cni-namespace -d 'Namespace of the CNI plugin' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand tap" -l kubeconfig -d 'Path to the kubeconfig file (else $KUBECONFIG, then ~/.kube/config, then the pod\'s own account)' -r -F
+complete -c linkerd -n "__fish_linkerd_using_subcommand tap" -l context -d 'Context of the kubeconfig to use' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand tap" -l as -d 'User to impersonate' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand tap" -l as-group -d 'Group to impersonate; may be repeated' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand tap" -l api-addr -d 'Address (host:port) of the control plane\'s API, instead of a port-forward to it' -r
+complete -c linkerd -n "__fish_linkerd_using_subcommand tap" -l color -d 'When to colour the output' -r -f -a "auto\t'If the stream is a terminal and neither `NO_COLOR` nor `TERM=dumb` is set'
+always\t'Always'
+never\t'Never'"
+complete -c linkerd -n "__fish_linkerd_using_subcommand tap" -l verbose -d 'Print more of what happens, on stderr'
+complete -c linkerd -n "__fish_linkerd_using_subcommand tap" -s h -l help -d 'Print help'
 complete -c linkerd -n "__fish_linkerd_using_subcommand uninject" -s o -l output -d 'Output format' -r -f -a "yaml\t'YAML documents, each behind `---`'
 json\t'One JSON document an object'"
 complete -c linkerd -n "__fish_linkerd_using_subcommand uninject" -s L -l linkerd-namespace -d 'Namespace of the control plane' -r
@@ -900,24 +946,26 @@ complete -c linkerd -n "__fish_linkerd_using_subcommand version" -l client -d 'P
 complete -c linkerd -n "__fish_linkerd_using_subcommand version" -l proxy -d 'Print the versions of the proxies too'
 complete -c linkerd -n "__fish_linkerd_using_subcommand version" -l verbose -d 'Print more of what happens, on stderr'
 complete -c linkerd -n "__fish_linkerd_using_subcommand version" -s h -l help -d 'Print help'
-complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune uninject uninstall upgrade version help" -f -a "authz" -d 'List authorizations for a resource'
-complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune uninject uninstall upgrade version help" -f -a "certs" -d 'Make, check and list the certificates of the mesh'
-complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune uninject uninstall upgrade version help" -f -a "check" -d 'Check the Linkerd installation for potential problems'
-complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune uninject uninstall upgrade version help" -f -a "completion" -d 'Output shell completion code for the specified shell'
-complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune uninject uninstall upgrade version help" -f -a "doc" -d 'Output the reference of all commands and annotations as YAML'
-complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune uninject uninstall upgrade version help" -f -a "diagnostics" -d 'Commands used to diagnose Linkerd components'
-complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune uninject uninstall upgrade version help" -f -a "identity" -d 'Display the certificate(s) of one or more selected pod(s)'
-complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune uninject uninstall upgrade version help" -f -a "inject" -d 'Add the Linkerd proxy to a Kubernetes config'
-complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune uninject uninstall upgrade version help" -f -a "install" -d 'Output Kubernetes configs to install Linkerd'
-complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune uninject uninstall upgrade version help" -f -a "install-cni" -d 'Output Kubernetes configs to install the Linkerd CNI plugin'
-complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune uninject uninstall upgrade version help" -f -a "install-sp" -d 'Output Kubernetes configs to install Linkerd service profiles'
-complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune uninject uninstall upgrade version help" -f -a "profile" -d 'Output service profile config for Kubernetes'
-complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune uninject uninstall upgrade version help" -f -a "prune" -d 'Output extraneous Kubernetes resources in the linkerd control plane'
-complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune uninject uninstall upgrade version help" -f -a "uninject" -d 'Remove the Linkerd proxy from a Kubernetes config'
-complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune uninject uninstall upgrade version help" -f -a "uninstall" -d 'Output Kubernetes resources to uninstall the Linkerd control plane'
-complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune uninject uninstall upgrade version help" -f -a "upgrade" -d 'Output Kubernetes configs to upgrade an existing Linkerd control plane'
-complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune uninject uninstall upgrade version help" -f -a "version" -d 'Print the client and server version information'
-complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune uninject uninstall upgrade version help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
+complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune stat tap uninject uninstall upgrade version help" -f -a "authz" -d 'List authorizations for a resource'
+complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune stat tap uninject uninstall upgrade version help" -f -a "certs" -d 'Make, check and list the certificates of the mesh'
+complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune stat tap uninject uninstall upgrade version help" -f -a "check" -d 'Check the Linkerd installation for potential problems'
+complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune stat tap uninject uninstall upgrade version help" -f -a "completion" -d 'Output shell completion code for the specified shell'
+complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune stat tap uninject uninstall upgrade version help" -f -a "doc" -d 'Output the reference of all commands and annotations as YAML'
+complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune stat tap uninject uninstall upgrade version help" -f -a "diagnostics" -d 'Commands used to diagnose Linkerd components'
+complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune stat tap uninject uninstall upgrade version help" -f -a "identity" -d 'Display the certificate(s) of one or more selected pod(s)'
+complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune stat tap uninject uninstall upgrade version help" -f -a "inject" -d 'Add the Linkerd proxy to a Kubernetes config'
+complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune stat tap uninject uninstall upgrade version help" -f -a "install" -d 'Output Kubernetes configs to install Linkerd'
+complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune stat tap uninject uninstall upgrade version help" -f -a "install-cni" -d 'Output Kubernetes configs to install the Linkerd CNI plugin'
+complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune stat tap uninject uninstall upgrade version help" -f -a "install-sp" -d 'Output Kubernetes configs to install Linkerd service profiles'
+complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune stat tap uninject uninstall upgrade version help" -f -a "profile" -d 'Output service profile config for Kubernetes'
+complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune stat tap uninject uninstall upgrade version help" -f -a "prune" -d 'Output extraneous Kubernetes resources in the linkerd control plane'
+complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune stat tap uninject uninstall upgrade version help" -f -a "stat" -d 'Display traffic stats about one or many resources'
+complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune stat tap uninject uninstall upgrade version help" -f -a "tap" -d 'Listen to a traffic stream'
+complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune stat tap uninject uninstall upgrade version help" -f -a "uninject" -d 'Remove the Linkerd proxy from a Kubernetes config'
+complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune stat tap uninject uninstall upgrade version help" -f -a "uninstall" -d 'Output Kubernetes resources to uninstall the Linkerd control plane'
+complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune stat tap uninject uninstall upgrade version help" -f -a "upgrade" -d 'Output Kubernetes configs to upgrade an existing Linkerd control plane'
+complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune stat tap uninject uninstall upgrade version help" -f -a "version" -d 'Print the client and server version information'
+complete -c linkerd -n "__fish_linkerd_using_subcommand help; and not __fish_seen_subcommand_from authz certs check completion doc diagnostics identity inject install install-cni install-sp profile prune stat tap uninject uninstall upgrade version help" -f -a "help" -d 'Print this message or the help of the given subcommand(s)'
 complete -c linkerd -n "__fish_linkerd_using_subcommand help; and __fish_seen_subcommand_from certs" -f -a "create-anchor" -d 'Make a trust anchor: a certificate that all proxies of a mesh trust, and its key'
 complete -c linkerd -n "__fish_linkerd_using_subcommand help; and __fish_seen_subcommand_from certs" -f -a "create-issuer" -d 'Make an issuer, signed by a trust anchor: what signs the certificates of workloads'
 complete -c linkerd -n "__fish_linkerd_using_subcommand help; and __fish_seen_subcommand_from certs" -f -a "check" -d 'Check certificates and keys in files'

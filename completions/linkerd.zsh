@@ -979,6 +979,72 @@ never\:"Never"))' \
 '--help[Print help (see more with '\''--help'\'')]' \
 && ret=0
 ;;
+(stat)
+_arguments "${_arguments_options[@]}" : \
+'-n+[Namespace of the resources \[default\: that of the context\]]:NAMESPACE:_default' \
+'--namespace=[Namespace of the resources \[default\: that of the context\]]:NAMESPACE:_default' \
+'--to=[Traffic to this resource only]:RESOURCE:_default' \
+'--to-namespace=[Namespace of --to \[default\: that of the resources\]]:NAMESPACE:_default' \
+'--from=[Traffic from this resource only]:RESOURCE:_default' \
+'--from-namespace=[Namespace of --from \[default\: that of the resources\]]:NAMESPACE:_default' \
+'-t+[How far to look back]:DURATION:_default' \
+'--time-window=[How far to look back]:DURATION:_default' \
+'-l+[Labels that resources must have]:SELECTOR:_default' \
+'--selector=[Labels that resources must have]:SELECTOR:_default' \
+'-o+[Output format\: table, wide or json]:FORMAT:_default' \
+'--output=[Output format\: table, wide or json]:FORMAT:_default' \
+'-L+[Namespace of the control plane]:NAMESPACE:_default' \
+'--linkerd-namespace=[Namespace of the control plane]:NAMESPACE:_default' \
+'--cni-namespace=[Namespace of the CNI plugin]:NAMESPACE:_default' \
+'--kubeconfig=[Path to the kubeconfig file (else \$KUBECONFIG, then ~/.kube/config, then the pod'\''s own account)]:FILE:_files' \
+'--context=[Context of the kubeconfig to use]:NAME:_default' \
+'--as=[User to impersonate]:USER:_default' \
+'*--as-group=[Group to impersonate; may be repeated]:GROUP:_default' \
+'--api-addr=[Address (host\:port) of the control plane'\''s API, instead of a port-forward to it]:ADDR:_default' \
+'--color=[When to colour the output]:WHEN:((auto\:"If the stream is a terminal and neither \`NO_COLOR\` nor \`TERM=dumb\` is set"
+always\:"Always"
+never\:"Never"))' \
+'-A[Show resources of all namespaces]' \
+'--all-namespaces[Show resources of all namespaces]' \
+'--unmeshed[Show resources without proxies, too]' \
+'--verbose[Print more of what happens, on stderr]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'*::resources -- Resources\: TYPE, TYPE/NAME, or TYPE and names:_default' \
+&& ret=0
+;;
+(tap)
+_arguments "${_arguments_options[@]}" : \
+'-n+[Namespace of the resource \[default\: that of the context\]]:NAMESPACE:_default' \
+'--namespace=[Namespace of the resource \[default\: that of the context\]]:NAMESPACE:_default' \
+'--to=[Requests to this resource only]:RESOURCE:_default' \
+'--to-namespace=[Namespace of --to \[default\: any\]]:NAMESPACE:_default' \
+'--max-rps=[Most requests a second]:N:_default' \
+'--scheme=[Requests of this scheme only]:SCHEME:_default' \
+'--method=[Requests of this method only]:METHOD:_default' \
+'--authority=[Requests for this authority only]:AUTHORITY:_default' \
+'--path=[Requests for paths that start with this only]:PREFIX:_default' \
+'-l+[Labels that the pods must have]:SELECTOR:_default' \
+'--selector=[Labels that the pods must have]:SELECTOR:_default' \
+'-o+[Output format\: wide or json]:FORMAT:_default' \
+'--output=[Output format\: wide or json]:FORMAT:_default' \
+'-L+[Namespace of the control plane]:NAMESPACE:_default' \
+'--linkerd-namespace=[Namespace of the control plane]:NAMESPACE:_default' \
+'--cni-namespace=[Namespace of the CNI plugin]:NAMESPACE:_default' \
+'--kubeconfig=[Path to the kubeconfig file (else \$KUBECONFIG, then ~/.kube/config, then the pod'\''s own account)]:FILE:_files' \
+'--context=[Context of the kubeconfig to use]:NAME:_default' \
+'--as=[User to impersonate]:USER:_default' \
+'*--as-group=[Group to impersonate; may be repeated]:GROUP:_default' \
+'--api-addr=[Address (host\:port) of the control plane'\''s API, instead of a port-forward to it]:ADDR:_default' \
+'--color=[When to colour the output]:WHEN:((auto\:"If the stream is a terminal and neither \`NO_COLOR\` nor \`TERM=dumb\` is set"
+always\:"Always"
+never\:"Never"))' \
+'--verbose[Print more of what happens, on stderr]' \
+'-h[Print help]' \
+'--help[Print help]' \
+'*::resource -- Resource\: TYPE/NAME, or TYPE NAME:_default' \
+&& ret=0
+;;
 (uninject)
 _arguments "${_arguments_options[@]}" : \
 '-o+[Output format]:FORMAT:((yaml\:"YAML documents, each behind \`---\`"
@@ -1434,6 +1500,14 @@ _arguments "${_arguments_options[@]}" : \
 _arguments "${_arguments_options[@]}" : \
 && ret=0
 ;;
+(stat)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
+(tap)
+_arguments "${_arguments_options[@]}" : \
+&& ret=0
+;;
 (uninject)
 _arguments "${_arguments_options[@]}" : \
 && ret=0
@@ -1499,6 +1573,8 @@ _linkerd_commands() {
 'install-sp:Output Kubernetes configs to install Linkerd service profiles' \
 'profile:Output service profile config for Kubernetes' \
 'prune:Output extraneous Kubernetes resources in the linkerd control plane' \
+'stat:Display traffic stats about one or many resources' \
+'tap:Listen to a traffic stream' \
 'uninject:Remove the Linkerd proxy from a Kubernetes config' \
 'uninstall:Output Kubernetes resources to uninstall the Linkerd control plane' \
 'upgrade:Output Kubernetes configs to upgrade an existing Linkerd control plane' \
@@ -1703,6 +1779,8 @@ _linkerd__subcmd__help_commands() {
 'install-sp:Output Kubernetes configs to install Linkerd service profiles' \
 'profile:Output service profile config for Kubernetes' \
 'prune:Output extraneous Kubernetes resources in the linkerd control plane' \
+'stat:Display traffic stats about one or many resources' \
+'tap:Listen to a traffic stream' \
 'uninject:Remove the Linkerd proxy from a Kubernetes config' \
 'uninstall:Output Kubernetes resources to uninstall the Linkerd control plane' \
 'upgrade:Output Kubernetes configs to upgrade an existing Linkerd control plane' \
@@ -1851,6 +1929,16 @@ _linkerd__subcmd__help__subcmd__prune_commands() {
     local commands; commands=()
     _describe -t commands 'linkerd help prune commands' commands "$@"
 }
+(( $+functions[_linkerd__subcmd__help__subcmd__stat_commands] )) ||
+_linkerd__subcmd__help__subcmd__stat_commands() {
+    local commands; commands=()
+    _describe -t commands 'linkerd help stat commands' commands "$@"
+}
+(( $+functions[_linkerd__subcmd__help__subcmd__tap_commands] )) ||
+_linkerd__subcmd__help__subcmd__tap_commands() {
+    local commands; commands=()
+    _describe -t commands 'linkerd help tap commands' commands "$@"
+}
 (( $+functions[_linkerd__subcmd__help__subcmd__uninject_commands] )) ||
 _linkerd__subcmd__help__subcmd__uninject_commands() {
     local commands; commands=()
@@ -1956,6 +2044,16 @@ _linkerd__subcmd__profile_commands() {
 _linkerd__subcmd__prune_commands() {
     local commands; commands=()
     _describe -t commands 'linkerd prune commands' commands "$@"
+}
+(( $+functions[_linkerd__subcmd__stat_commands] )) ||
+_linkerd__subcmd__stat_commands() {
+    local commands; commands=()
+    _describe -t commands 'linkerd stat commands' commands "$@"
+}
+(( $+functions[_linkerd__subcmd__tap_commands] )) ||
+_linkerd__subcmd__tap_commands() {
+    local commands; commands=()
+    _describe -t commands 'linkerd tap commands' commands "$@"
 }
 (( $+functions[_linkerd__subcmd__uninject_commands] )) ||
 _linkerd__subcmd__uninject_commands() {

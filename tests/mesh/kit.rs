@@ -4,7 +4,7 @@ use std::{
     io::{Read as _, Write as _},
     net::{SocketAddr, TcpStream},
     path::{Path, PathBuf},
-    process::Command,
+    process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
 };
@@ -56,6 +56,23 @@ impl Mesh {
         let out = String::from_utf8_lossy(&output.stdout).into_owned();
         let text = format!("{out}{}", String::from_utf8_lossy(&output.stderr));
         Ran { code: output.status.code().unwrap_or(-1), text, out }
+    }
+
+    /// Runs the command under test for a while, and something else again and again meanwhile; returns what it printed.
+    pub(crate) fn linkerd_while(&self, args: &[&str], time: Duration, mut work: impl FnMut()) -> String {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_linkerd"))
+            .args(args)
+            .env("KUBECONFIG", self.cluster.kubeconfig_path())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let end = Instant::now() + time;
+        while Instant::now() < end {
+            work();
+            thread::sleep(Duration::from_millis(50));
+        }
+        child.kill().unwrap();
+        String::from_utf8_lossy(&child.wait_with_output().unwrap().stdout).into_owned()
     }
 
     pub(crate) fn apply(&self, manifests: &str) {
