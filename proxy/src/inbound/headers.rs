@@ -84,7 +84,7 @@ pub(crate) fn was_forwarded_by(id: &str, head: &HeaderList) -> bool {
 
 /// Takes out of a response what only a proxy may say.
 pub(crate) fn strip_proxy_words(head: &mut HeaderList) {
-    for name in [PROXY_ERROR, PROXY_CONNECTION] {
+    for name in [PROXY_ERROR, PROXY_CONNECTION, ORIG_PROTO] {
         if head.value(name).is_some() {
             head.remove(name);
         }
@@ -168,8 +168,12 @@ mod tests {
 
     #[test]
     fn the_words_of_a_proxy_are_not_the_applications() {
-        let mut head =
-            list(&[(":status", "200"), ("l5d-proxy-connection", "close"), ("l5d-proxy-error", "x")]);
+        let mut head = list(&[
+            (":status", "200"),
+            ("l5d-proxy-connection", "close"),
+            ("l5d-orig-proto", "x"),
+            ("l5d-proxy-error", "x"),
+        ]);
         strip_proxy_words(&mut head);
         assert_eq!(head, list(&[(":status", "200")]));
     }
