@@ -86,5 +86,5 @@ fn every_definition_is_in_good_order() {
             assert_eq!(condition["status"], good, "{}: {condition}", definition["metadata"]["name"]);
         }
     }
-    assert_eq!(count, 11);
+    assert_eq!(count, 12);
 }
