@@ -4,7 +4,7 @@
 //! [`Control`], and whoever holds both halves gives the endpoints of both one type ([`Engine`]).
 //!
 //! A client that policy refuses never causes a connection to the application: [`Conn`] decides what to do, and every decision that
-//! would dial passes [`Inbound::admit`] first; every request passes `judge`.
+//! would dial passes `Inbound::admit` first; every request passes `judge`.
 
 mod answers;
 mod apps;

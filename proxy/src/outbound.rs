@@ -1,8 +1,8 @@
 //! The outbound side: connections and requests of the application on their way to an endpoint.
 //!
-//! A connection begins with its destination ([`destination`]), whose profile and policy become a [`plan`]. The plan says what is
-//! spoken ([`conn`]), which rule a request follows ([`request`]), and which [`backend`]s there are; a backend chooses an
-//! endpoint and takes the outcome ([`response`]) into account.
+//! A connection begins with its destination (`destination`), whose profile and policy become a `plan`. The plan says what is
+//! spoken (`conn`), which rule a request follows (`request`), and which `backend`s there are; a backend chooses an
+//! endpoint and takes the outcome (`response`) into account.
 
 mod backend;
 mod backends;

@@ -19,7 +19,7 @@ const MAX_EVENT: usize = 4 * 1024 * 1024;
 
 /// Listen to a traffic stream
 ///
-/// Goes through the Kubernetes API server, which asks whether you may: see https://linkerd.io/tap-rbac.
+/// Goes through the Kubernetes API server, which asks whether you may: see linkerd.io/tap-rbac.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:\n  \
     linkerd tap deploy/web                         # all requests of web\n  \

@@ -1,7 +1,7 @@
 //! Tap: requests of running workloads, as they happen, for users who may see them.
 //!
 //! The API server passes users' requests on (an aggregated API). Reading order: [`front_proxy`] (is it the API server, and
-//! who is the user), [`api`] (paths and authorization), [`target`] (a workload becomes pods), [`matches`] (the question
+//! who is the user), [`api`] (paths and authorization), [`target`] (a workload becomes pods), `matches` (the question
 //! as proxies understand it), [`fan_in`] (many proxies become one stream), [`peers`] (names behind addresses).
 //!
 //! Nothing is watched while nobody taps.
