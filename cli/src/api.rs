@@ -21,20 +21,23 @@ const COMPONENT: &str = "controller";
 
 /// Connects to the public API, at `--api-addr` or through the API server.
 pub(crate) fn connect(context: &mut Context<'_>) -> Result<PublicApiClient<Channel>, CommandError> {
-    if let Some(addr) = context.global.api_addr.clone() {
-        let endpoint = endpoint(&format!("http://{addr}"))?;
-        let channel = context.block_on(endpoint.connect())?;
-        let channel = channel.map_err(|error| {
-            CommandError::new(
-                Kind::Cluster,
-                format!("cannot connect to the control plane's API at {addr}: {error}"),
-            )
-        })?;
-        return Ok(PublicApiClient::new(channel));
+    let addr = context.global.api_addr.clone();
+    let namespace = context.global.linkerd_namespace.clone();
+    if let Some(addr) = addr {
+        return context.block_on(direct(addr))?;
     }
     let client = context.client()?;
-    let namespace = context.global.linkerd_namespace.clone();
     context.block_on(forwarded(client, namespace))?
+}
+
+/// Connects to an address that somebody forwards, or that is reached directly.
+pub(crate) async fn direct(addr: String) -> Result<PublicApiClient<Channel>, CommandError> {
+    let channel = endpoint(&format!("http://{addr}"))?.connect().await;
+    let channel = channel.map_err(|error| {
+        let text = format!("cannot connect to the control plane's API at {addr}: {error}");
+        CommandError::new(Kind::Cluster, text)
+    })?;
+    Ok(PublicApiClient::new(channel))
 }
 
 /// What a refusal of the API means to the user.
@@ -53,7 +56,11 @@ fn endpoint(uri: &str) -> Result<Endpoint, CommandError> {
     Ok(endpoint.timeout(PATIENCE).connect_timeout(Duration::from_secs(10)))
 }
 
-async fn forwarded(client: Client, namespace: String) -> Result<PublicApiClient<Channel>, CommandError> {
+/// Connects through the API server to a pod that answers.
+pub(crate) async fn forwarded(
+    client: Client,
+    namespace: String,
+) -> Result<PublicApiClient<Channel>, CommandError> {
     let component = format!("{}={COMPONENT}", labels::CONTROL_PLANE_COMPONENT);
     let selection = Selection { namespace: Some(&namespace), labels: Some(&component) };
     let pods = client.list(&Resource::POD, selection).await?;

@@ -5,11 +5,13 @@ use std::time::Duration;
 
 use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{ProgressBar, ProgressStyle};
+use mesh_api::public::SelfCheckRequest;
 use mesh_health::categories::{self, Redirection, Scope};
-use mesh_health::facts::{Clock, Known};
+use mesh_health::facts::{Clock, Known, SelfCheck, SelfCheckRow};
 use mesh_health::{Category, CategoryReport, Facts, Limits, Observer};
 use serde_json::Value;
 
+use crate::api;
 use crate::args::duration::go_duration;
 use crate::context::Context;
 use crate::error::{CommandError, Kind, Outcome};
@@ -123,6 +125,7 @@ fn check(
         Ok(client) => super::version::installed(context, client),
         Err(_) => None,
     };
+    let self_check = client.as_ref().ok().map(|client| self_check(context, client.clone()));
     // The init container is rendered into the control plane's own pods unless the plugin does its work.
     let cni = !rendered.is_empty() && !rendered.iter().any(has_init_container);
     let known = Known {
@@ -135,7 +138,7 @@ fn check(
         data_plane_namespace,
         control_plane_version,
         cni,
-        self_check: None,
+        self_check,
         clock: Clock(jiff::Timestamp::now),
     };
     let facts = Facts::new(client, known);
@@ -145,6 +148,29 @@ fn check(
     printer.spinner.finish_and_clear();
     print(context, args.output, &reports)?;
     Ok(if text::succeeds(&reports) { Outcome::Success } else { Outcome::Exit(1) })
+}
+
+/// The control plane's own check, reached as every question to it is.
+fn self_check(context: &Context<'_>, client: mesh_k8s::Client) -> SelfCheck {
+    let (addr, namespace) = (context.global.api_addr.clone(), context.global.linkerd_namespace.clone());
+    SelfCheck::new(move || {
+        let (client, addr, namespace) = (client.clone(), addr.clone(), namespace.clone());
+        async move {
+            let connected = match addr {
+                Some(addr) => api::direct(addr).await,
+                None => api::forwarded(client, namespace).await,
+            };
+            let mut api = connected.map_err(|error| error.to_string())?;
+            let answer = api.self_check(SelfCheckRequest {}).await;
+            let checks = answer.map_err(|status| status.message().to_owned())?.into_inner().checks;
+            let row = |check: mesh_api::public::SelfCheck| SelfCheckRow {
+                subsystem: check.subsystem,
+                description: check.description,
+                error: Some(check.error).filter(|error| !error.is_empty()),
+            };
+            Ok(checks.into_iter().map(row).collect())
+        }
+    })
 }
 
 fn has_init_container(object: &Value) -> bool {
