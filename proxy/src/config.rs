@@ -28,6 +28,7 @@ pub use self::outbound::{Outbound, OutboundTarget};
 pub use self::parse::{Host, HostPort, Suffixes};
 pub use self::process::{AccessLog, Admin, Log, LogFormat, Process, Tap};
 pub use self::reference::page;
+pub(crate) use self::sockets::ADAPTIVE_WINDOW;
 pub use self::sockets::{Http1Pool, Http2Client, Http2Server, KeepAlive, Listen, Queue, TcpOptions};
 pub use self::trace::Trace;
 

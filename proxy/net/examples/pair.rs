@@ -55,7 +55,8 @@ impl Handler for Fixed {
     }
 
     fn advance(&mut self, _: &mut Control<'_, Self>, _: ConnId, (): &mut (), event: Progress<'_>) -> Step {
-        let serve = ServeHttp { h2: H2Server { config: large_windows(), keep_alive: None } };
+        let serve =
+            ServeHttp { h2: H2Server { config: large_windows(), keep_alive: None, send_buffer: None } };
         match event {
             Progress::Secured { .. } => self.target(),
             Progress::Protocol(Detected::Http1) => Step::ServeHttp1(serve),

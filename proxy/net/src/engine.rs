@@ -90,6 +90,12 @@ pub struct Config {
     pub max_waiting: usize,
     /// HTTP/2 connections to one endpoint, of which the second is opened when the first is saturated.
     pub max_http2_connections: usize,
+    /// How often a request is sent again that an HTTP/2 server has refused without processing it.
+    pub refused_retries: u32,
+    /// How long a server may leave a client's `Expect: 100-continue` unanswered before the client is told to go on.
+    pub continue_after: Duration,
+    /// How long a peer of HTTP/2 may take to acknowledge settings.
+    pub settings_timeout: Duration,
 }
 
 /// A listening socket, and what is done with what it accepts.
@@ -204,6 +210,9 @@ impl Default for Config {
             max_unwritten: worker::DEFAULT_UNWRITTEN,
             max_waiting: 10_000,
             max_http2_connections: 8,
+            refused_retries: 3,
+            continue_after: Duration::from_secs(1),
+            settings_timeout: Duration::from_secs(30),
         }
     }
 }

@@ -130,10 +130,16 @@ pub(super) const SERVER_HTTP2: &[Variable] = &[
         name: "MAX_PENDING_ACCEPT_RESET_STREAMS",
         doc: "Streams that a client may reset in quick succession",
     },
-    Variable { name: "MAX_SEND_BUF_SIZE", doc: "Octets that are held for a stream on its way out" },
+    Variable {
+        name: "MAX_SEND_BUF_SIZE",
+        doc: "Octets that are held for a connection on their way out before its servers are held back, 262144 unless given",
+    },
     Variable { name: "KEEP_ALIVE_INTERVAL", doc: "Time without a frame before a ping" },
     Variable { name: "KEEP_ALIVE_TIMEOUT", doc: "How long the answer to a ping may take" },
-    Variable { name: "ADAPTIVE_FLOW_CONTROL", doc: "Whether receive windows grow with what arrives" },
+    Variable {
+        name: "ADAPTIVE_FLOW_CONTROL",
+        doc: "Whether receive windows grow with what the path can carry, to 4 MiB a stream",
+    },
     Variable {
         name: "INITIAL_STREAM_WINDOW_SIZE",
         doc: "Receive window of a stream, together with that of a connection",

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use proxy_net::backoff::Backoff;
+use proxy_net::engine::H2Server;
 
 use super::env::{Form, Reader};
 use super::parse;
@@ -80,7 +81,7 @@ pub struct Http2Server {
     pub max_header_list_size: Option<u32>,
     /// Streams that a peer may reset before they were looked at.
     pub max_pending_accept_reset_streams: Option<u32>,
-    /// Octets that are held for a stream on its way out.
+    /// Octets that are held for a connection on their way out before its servers are held back; less than a frame counts as one.
     pub max_send_buf_size: Option<u32>,
     /// Pings.
     pub keep_alive: Option<KeepAlive>,
@@ -92,6 +93,8 @@ pub struct Http2Server {
 
 /// A largest window of HTTP/2.
 const MAX_WINDOW: u32 = (1 << 31) - 1;
+/// Octets that the window of a stream may grow to with adaptive flow control: 330 Mbit/s over a round trip of 100 ms.
+pub(crate) const ADAPTIVE_WINDOW: u32 = 4 << 20;
 const WINDOW: Form = Form("a whole number of octets from 1 to 2147483647, such as 1048576");
 const FRAME: Form = Form("a whole number of octets from 16384 to 16777215");
 const JITTER: Form = Form("a number from 0 to 1, such as 0.1");
@@ -157,6 +160,35 @@ impl Direction {
             keep_alive: interval.zip(timeout).map(|(interval, timeout)| KeepAlive { interval, timeout }),
             adaptive_flow_control: flag(reader, &name("ADAPTIVE_FLOW_CONTROL")).unwrap_or(false),
             windows: stream.zip(connection),
+        }
+    }
+}
+
+// === impl Http2Server ===
+
+impl Http2Server {
+    /// What the engine is told of it.
+    pub(crate) fn engine(&self) -> H2Server {
+        let mut config = proxy_net::h2::connection::Config::default();
+        let settings = &mut config.settings;
+        settings.max_concurrent_streams =
+            self.max_concurrent_streams.unwrap_or(settings.max_concurrent_streams);
+        settings.max_frame_size = self.max_frame_size.unwrap_or(settings.max_frame_size);
+        if let Some((stream, connection)) = self.windows {
+            settings.initial_window_size = stream;
+            config.connection_window = connection.max(65_535);
+        }
+        if let Some(size) = self.max_header_list_size {
+            config.headers.list_size = size as usize;
+        }
+        if let Some(resets) = self.max_pending_accept_reset_streams {
+            config.floods.resets = resets;
+        }
+        config.adaptive = self.adaptive_flow_control.then_some(ADAPTIVE_WINDOW);
+        H2Server {
+            config,
+            keep_alive: self.keep_alive.map(|pings| (pings.interval, pings.timeout)),
+            send_buffer: self.max_send_buf_size.map(|octets| octets as usize),
         }
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use mesh_core::port::PortRanges;
 use proxy_net::backoff::Backoff;
-use proxy_net::engine::{EndpointSpec, H2Server, Prefaces, ServeHttp};
+use proxy_net::engine::{EndpointSpec, Prefaces, ServeHttp};
 use proxy_net::h2::connection::Config as H2Config;
 
 use crate::config::{self, Config, DefaultPolicy, Suffixes};
@@ -86,7 +86,7 @@ impl Settings {
             proxy_protocol: inbound.proxy_protocol.clone(),
             forwarders: inbound.trusted_forwarders.clone(),
             pinned: inbound.ports.clone(),
-            serve: ServeHttp { h2: h2_server(&inbound.server) },
+            serve: ServeHttp { h2: inbound.server.engine() },
             max_in_flight: (inbound.max_in_flight / workers.max(1)).max(1),
             idle: inbound.discovery_idle,
             gateway: inbound.gateway.clone(),
@@ -127,7 +127,13 @@ impl Settings {
             proxy_protocol: Vec::new(),
             forwarders: Vec::new(),
             pinned: PortRanges::default(),
-            serve: ServeHttp { h2: H2Server { config: H2Config::default(), keep_alive: None } },
+            serve: ServeHttp {
+                h2: proxy_net::engine::H2Server {
+                    config: H2Config::default(),
+                    keep_alive: None,
+                    send_buffer: None,
+                },
+            },
             max_in_flight: 1000,
             idle: Duration::from_secs(90),
             gateway: Suffixes::default(),
@@ -195,29 +201,6 @@ fn default_policy(policy: DefaultPolicy, cluster: &[IpNet], protocol: Protocol) 
         DefaultPolicy::Audit => ("audit", DefaultAllow::Audited, &[][..]),
     };
     InboundPolicy::new_default(name, allow, networks, protocol)
-}
-
-fn h2_server(server: &config::Http2Server) -> H2Server {
-    let mut config = H2Config::default();
-    let settings = &mut config.settings;
-    if let Some(streams) = server.max_concurrent_streams {
-        settings.max_concurrent_streams = streams;
-    }
-    if let Some(size) = server.max_frame_size {
-        settings.max_frame_size = size;
-    }
-    if let Some(size) = server.max_header_list_size {
-        config.headers.list_size = size as usize;
-    }
-    if let Some((stream, connection)) = server.windows {
-        settings.initial_window_size = stream;
-        config.connection_window = connection.max(65_535);
-    }
-    if let Some(resets) = server.max_pending_accept_reset_streams {
-        config.floods.resets = resets;
-    }
-    let keep_alive = server.keep_alive.map(|pings| (pings.interval, pings.timeout));
-    H2Server { config, keep_alive }
 }
 
 fn h2_client(client: config::Http2Client) -> H2Config {

@@ -91,6 +91,8 @@ pub struct H2Params {
     pub connection_window: Option<u32>,
     /// Window of a stream in octets.
     pub stream_window: Option<u32>,
+    /// Whether windows grow with what the path can carry, rather than being of those sizes.
+    pub adaptive: bool,
     /// Pings.
     pub keep_alive: Option<H2KeepAlive>,
     /// Largest frame to be received.
@@ -229,8 +231,9 @@ impl TryFrom<api::Http2ClientParams> for H2Params {
     type Error = InvalidMessage;
 
     fn try_from(message: api::Http2ClientParams) -> Result<Self, InvalidMessage> {
-        // Adaptive windows are the engine's own business; the sizes are then no wish of anybody.
-        let flow = message.flow_control.filter(|flow| !flow.adaptive_flow_control);
+        let adaptive = message.flow_control.is_some_and(|flow| flow.adaptive_flow_control);
+        // The sizes of windows that adapt are no wish of anybody.
+        let flow = message.flow_control.filter(|_| !adaptive);
         let internals = message.internals.unwrap_or_default();
         let window = |size: u32, field| in_range(size, 1, WINDOW_MAX, field).within("flow_control");
         Ok(Self {
@@ -244,6 +247,7 @@ impl TryFrom<api::Http2ClientParams> for H2Params {
                     window(flow.initial_stream_window_size, "initial_stream_window_size").transpose()
                 })
                 .transpose()?,
+            adaptive,
             keep_alive: message.keep_alive.map(H2KeepAlive::try_from).transpose().within("keep_alive")?,
             max_frame_size: in_range(internals.max_frame_size, FRAME_MIN, FRAME_MAX, "max_frame_size")
                 .within("internals")?,

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use proxy_net::engine::{
-    Accepted, CloseReport, ConnId, Detected, Direction, EndpointId, H2Server, Progress, ServeHttp, Step,
+    Accepted, CloseReport, ConnId, Detected, Direction, EndpointId, Progress, ServeHttp, Step,
 };
 
 use super::Outbound;
@@ -13,7 +13,6 @@ use super::destination::DISCOVERY_TIMEOUT;
 use super::plan::{Detect, Kind, Plan, StreamPlan};
 use super::refusal::Refusal;
 use super::select::NotNow;
-use crate::config::Http2Server;
 use crate::discovery::Target;
 use crate::metrics::{
     CloseError, DetectResult, Errno, ErrorLabels, Id, Metrics, NoServerTls, Transport, TransportLabels,
@@ -262,7 +261,7 @@ impl Outbound {
     /// Serves requests.
     fn serve(&mut self, cx: &mut Cx<'_, '_>, conn: &mut Conn, version: Detected) -> Step {
         conn.stage = Stage::Serving;
-        let serve = ServeHttp { h2: h2_server(&cx.shared.config.outbound.server) };
+        let serve = ServeHttp { h2: cx.shared.config.outbound.server.engine() };
         match version {
             Detected::Http2 => Step::ServeHttp2(serve),
             Detected::Http1 | Detected::Opaque => Step::ServeHttp1(serve),
@@ -479,26 +478,6 @@ pub(crate) fn tunneled(metrics: &mut Metrics, conn: &mut Conn, direction: Direct
             conn.counted.1 += octets as u64;
         }
     }
-}
-
-/// A server's side of HTTP/2 as it was configured.
-fn h2_server(server: &Http2Server) -> H2Server {
-    let mut config = proxy_net::h2::connection::Config::default();
-    let settings = &mut config.settings;
-    if let Some(streams) = server.max_concurrent_streams {
-        settings.max_concurrent_streams = streams;
-    }
-    if let Some(size) = server.max_frame_size {
-        settings.max_frame_size = size;
-    }
-    if let Some(size) = server.max_header_list_size {
-        config.headers.list_size = size as usize;
-    }
-    if let Some((stream, connection)) = server.windows {
-        config.settings.initial_window_size = stream;
-        config.connection_window = connection.max(65_535);
-    }
-    H2Server { config, keep_alive: server.keep_alive.map(|it| (it.interval, it.timeout)) }
 }
 
 /// Counts what detection of HTTP found.

@@ -87,6 +87,7 @@ impl Surroundings<'_> {
         let windows = self.config.client;
         h2.settings.initial_window_size = endpoint.h2.stream_window.unwrap_or(windows.stream_window);
         h2.connection_window = endpoint.h2.connection_window.unwrap_or(windows.connection_window).max(65_535);
+        h2.adaptive = endpoint.h2.adaptive.then_some(config::ADAPTIVE_WINDOW);
         if let Some(size) = endpoint.h2.max_frame_size {
             h2.settings.max_frame_size = size;
         }

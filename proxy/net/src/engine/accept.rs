@@ -18,6 +18,9 @@ use crate::transport_header::Header;
 /// A time that never comes, for steps that wait without a limit.
 const NEVER: Duration = Duration::from_secs(365 * 24 * 3600);
 
+/// The least output of a connection before its feeders are held back: one frame of the protocol's own size.
+const SMALLEST_OUTPUT: usize = 16 * 1024;
+
 /// Whether a stage has to look at its input once more.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Look {
@@ -31,7 +34,9 @@ impl<H: Handler> Engine<H> {
         let now = self.core.now;
         let stage =
             Stage::Deciding(Deciding { awaited: Awaited::Resume, timeout_at: now + NEVER, silent_at: None });
-        let key = self.core.conns.insert(Conn::new(socket, Origin::Accepted, stage, now));
+        let mut conn = Conn::new(socket, Origin::Accepted, stage, now);
+        conn.max_unwritten = self.core.config.max_unwritten;
+        let key = self.core.conns.insert(conn);
         self.core.accepted += 1;
         let Addresses { listener, peer, local, original } = addresses;
         let accepted = Accepted { id: ConnId(key), listener, peer, local, original };
@@ -148,13 +153,13 @@ impl<H: Handler> Engine<H> {
         }
         let keep_alive =
             server.keep_alive.map(|(interval, timeout)| KeepAlive { interval, timeout, idle: true });
-        let http2 = Http2 { codec, role: Role::Server, keep_alive, refilled: now, pinged: None };
+        conn.max_unwritten =
+            server.send_buffer.map_or(conn.max_unwritten, |octets| octets.max(SMALLEST_OUTPUT));
+        let patience = self.core.config.settings_timeout;
+        let http2 = Http2::new(codec, Role::Server, keep_alive, now, patience);
+        let deadline = http2.first_deadline(now);
         self.core.dirty(key);
-        self.stage(
-            key,
-            Stage::Http2(Box::new(http2)),
-            keep_alive.map(|keep_alive| now + keep_alive.interval),
-        );
+        self.stage(key, Stage::Http2(Box::new(http2)), deadline);
     }
 
     /// Looks at the first octets of a connection; how many were taken, and whether to look again.

@@ -30,6 +30,8 @@ pub(super) struct Conn {
     pub(super) wire: Vec<u8>,
     pub(super) wired: usize,
     pub(super) state: State,
+    /// Octets of output beyond which those who feed it are held back.
+    pub(super) max_unwritten: usize,
     /// Exchanges that wait until the output has been written.
     pub(super) waiters: Vec<Key>,
     pub(super) timer: Timer,
@@ -161,6 +163,7 @@ impl Conn {
             wire: Vec::new(),
             wired: 0,
             state: State::default(),
+            max_unwritten: super::worker::DEFAULT_UNWRITTEN,
             waiters: Vec::new(),
             timer: Timer::UNSET,
             deadline: None,
@@ -176,6 +179,11 @@ impl Conn {
     /// Octets that wait to be written.
     pub(super) fn unwritten(&self) -> usize {
         self.out.len() + self.wire.len() - self.wired
+    }
+
+    /// Octets of content that its output still takes.
+    pub(super) fn room(&self) -> usize {
+        self.max_unwritten.saturating_sub(self.unwritten())
     }
 }
 

@@ -165,7 +165,7 @@ impl Core {
 
     /// Whether a connection takes no more content for now.
     pub(super) fn is_full(&self, key: Key) -> bool {
-        self.conns.get(key).is_none_or(|conn| conn.unwritten() >= self.config.max_unwritten)
+        self.conns.get(key).is_none_or(|conn| conn.room() == 0)
     }
 
     /// Gives octets back to where they came from: its window opens, or it is read again.

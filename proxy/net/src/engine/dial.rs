@@ -30,7 +30,9 @@ impl<H: Handler> Engine<H> {
             Ok(socket) => {
                 place.connections += 1;
                 let origin = Origin::Endpoint(endpoint);
-                let key = self.core.conns.insert(Conn::new(socket, origin, Stage::Connecting(purpose), now));
+                let mut conn = Conn::new(socket, origin, Stage::Connecting(purpose), now);
+                conn.max_unwritten = self.core.config.max_unwritten;
+                let key = self.core.conns.insert(conn);
                 self.core.set_conn_deadline(key, Some(until));
                 self.core.again(key);
                 Some(key)
@@ -123,8 +125,9 @@ impl<H: Handler> Engine<H> {
                     timeout,
                     idle,
                 });
-                deadline = keep_alive.map(|keep_alive| now + keep_alive.interval);
-                let http2 = Http2 { codec, role: Role::Client, keep_alive, refilled: now, pinged: None };
+                let patience = self.core.config.settings_timeout;
+                let http2 = Http2::new(codec, Role::Client, keep_alive, now, patience);
+                deadline = http2.first_deadline(now);
                 conn.stage = Stage::Http2(Box::new(http2));
                 place.http2.push(key);
             }

@@ -88,7 +88,6 @@ impl<H: Handler> Engine<H> {
 
     /// Whether a connection should be read now.
     pub(super) fn may_read(&mut self, key: Key) -> bool {
-        let hard = self.core.config.max_unwritten * 4;
         let Some(conn) = self.core.conns.get(key) else { return false };
         if conn.ending.is_some() || conn.state.read_ended {
             return false;
@@ -100,7 +99,7 @@ impl<H: Handler> Engine<H> {
             Stage::Http1Server(server) => server.held < HOLD && conn.input.len() < HOLD,
             Stage::Http1Client(client) => client.held < HOLD,
             // Content is held back long before; what is left are answers that the peer does not read.
-            Stage::Http2(_) => conn.unwritten() < hard,
+            Stage::Http2(_) => conn.unwritten() < conn.max_unwritten.saturating_mul(4),
             Stage::Tunnel(tunnel) => {
                 let tunnel = *tunnel;
                 conn.input.is_empty() && self.tunnel_may_read(tunnel)

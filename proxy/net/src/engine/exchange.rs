@@ -26,6 +26,9 @@ pub(super) struct Exchange {
     pub(super) hold: bool,
     pub(super) attempt: Attempted,
     pub(super) replay: Replay,
+    /// How often a server has refused the stream without looking at it.
+    pub(super) refusals: u32,
+    pub(super) expect: Expect,
     /// From the client.
     pub(super) up: Pipe,
     /// To the client.
@@ -58,6 +61,8 @@ pub(super) enum Phase {
     Waiting,
     /// For a connection.
     Queued,
+    /// A moment, as a server has refused it without looking at it; then it goes to the same endpoint again.
+    Refused,
     /// On its way.
     Sent,
     /// The response, or what stands for it, has been passed on completely.
@@ -79,10 +84,24 @@ pub(super) struct Attempted {
     pub(super) heard: bool,
 }
 
+/// Whether the client holds its content back until it is told to go on (`Expect: 100-continue`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expect {
+    /// It does not, or no longer.
+    Nothing,
+    /// It does. Where the server says nothing for so long after it got the head, we tell it.
+    Continue(Duration),
+    /// We have told it; the server's own word would be the second.
+    Told,
+}
+
 /// What of a request's body is kept to be sent again.
 #[derive(Default)]
 pub(super) struct Replay {
+    /// What the handler allows for attempts that it may ask for.
     pub(super) limit: usize,
+    /// What is kept at all: on HTTP/2 a little in any case, for streams that are refused.
+    pub(super) room: usize,
     pub(super) kept: Vec<u8>,
     pub(super) trailers: Option<HeaderList>,
     /// Whether more was sent than may be kept.
@@ -98,6 +117,8 @@ pub(super) struct Pipe {
     pub(super) end: PipeEnd,
     /// Octets that the source has not been given back.
     pub(super) unreleased: usize,
+    /// Octets at the start of what is pending that the source has been given back already: they are sent for another time.
+    pub(super) repeated: usize,
 }
 
 /// How far the end of a direction has come.
@@ -139,6 +160,8 @@ impl Exchange {
                 heard: false,
             },
             replay: Replay::default(),
+            refusals: 0,
+            expect: Expect::Nothing,
             up: Pipe::default(),
             down: Pipe::default(),
             answered: false,
@@ -178,20 +201,36 @@ impl Exchange {
         }
     }
 
-    /// Whether the request could be sent again as it is.
+    /// Whether the request could be sent again as it is, within what the handler allows.
     pub(super) fn is_replayable(&self) -> bool {
+        self.replay.kept.len() <= self.replay.limit && self.is_whole()
+    }
+
+    /// Whether all that was sent of the request is still there, and nothing of a response has been passed on.
+    pub(super) fn is_whole(&self) -> bool {
         !self.answered && !self.replay.lost && !self.head.is_empty()
     }
 
     /// The earliest of the times at which something has to happen.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.limits().into_iter().flatten().map(|(at, _)| at).chain(self.wait_until).min()
+        let limits = self.limits().into_iter().flatten().map(|(at, _)| at);
+        limits.chain(self.wait_until).chain(self.continue_at()).min()
+    }
+
+    /// When a client that holds its content back is told to go on.
+    pub(super) fn continue_at(&self) -> Option<Instant> {
+        match self.expect {
+            Expect::Continue(after) if self.phase == Phase::Sent && !self.answered => {
+                Some(self.attempt.started + after)
+            }
+            _ => None,
+        }
     }
 
     /// Each limit that runs, with what it is.
     pub(super) fn limits(&self) -> [Option<(Instant, super::TimeoutKind)>; 4] {
         use super::TimeoutKind::{Idle, Request, Response, ResponseHeaders};
-        let running = matches!(self.phase, Phase::Sent | Phase::Queued);
+        let running = matches!(self.phase, Phase::Sent | Phase::Queued | Phase::Refused);
         let after = |start: Option<Instant>, limit: Option<Duration>| Some(start? + limit?);
         let begun = match (self.request_sent, self.response_head) {
             (Some(sent), Some(head)) => Some(sent.min(head)),
@@ -254,12 +293,21 @@ impl Pipe {
 // === impl Replay ===
 
 impl Replay {
+    /// Octets of a body that are kept until its response begins, in case that the server refuses the stream unseen: a message of
+    /// gRPC as they usually are.
+    const REFUSED: usize = 8 * 1024;
+
+    /// Sets how much is kept by an attempt.
+    pub(super) fn set_room(&mut self, shared: bool) {
+        self.room = if shared { self.limit.max(Self::REFUSED) } else { self.limit };
+    }
+
     /// Keeps what was sent, if it still fits.
     pub(super) fn keep(&mut self, data: &[u8]) {
         if self.lost || data.is_empty() {
             return;
         }
-        if self.kept.len() + data.len() > self.limit {
+        if self.kept.len() + data.len() > self.room {
             self.lost = true;
             self.kept = Vec::new();
             return;

@@ -7,7 +7,9 @@ use super::conn::{Ending, Stage};
 use super::exchange::{Leg, Phase, PipeEnd};
 use super::forward::control;
 use super::http1::Writing;
-use super::{Attempt, Control, EndpointId, Engine, ExchangeId, Failure, Handler, ResponseStep, Woken};
+use super::{
+    Attempt, Control, Direction, EndpointId, Engine, ExchangeId, Failure, Handler, ResponseStep, Woken,
+};
 use crate::h2::ErrorCode;
 
 impl<H: Handler> Engine<H> {
@@ -46,12 +48,71 @@ impl<H: Handler> Engine<H> {
         }
     }
 
+    /// Whether an attempt that nobody has seen is made again, without being a failure.
+    fn retries_at_once(&mut self, key: Key, failure: Failure) -> bool {
+        match failure {
+            Failure::Closed => self.retries_stale(key),
+            Failure::Reset(ErrorCode::REFUSED_STREAM) => self.retries_refused(key),
+            _ => false,
+        }
+    }
+
+    /// A server that refuses a stream, by a reset or by a GOAWAY with a lower one, has not processed it (RFC 9113 §8.7), so that any
+    /// request may be sent again: at once to another connection or a peer that has lost count, and then after a little longer each
+    /// time. Not one of which more was sent than is kept.
+    fn retries_refused(&mut self, key: Key) -> bool {
+        const PAUSE: Duration = Duration::from_millis(25);
+        let most = self.core.config.refused_retries;
+        let now = self.core.now;
+        let Some(exchange) = self.core.exchanges.get_mut(key) else { return true };
+        let removed = exchange
+            .endpoint
+            .and_then(|endpoint| self.core.endpoints.get(endpoint))
+            .is_none_or(|place| place.removed);
+        if removed || exchange.refusals >= most || exchange.attempt.heard || !exchange.is_whole() {
+            return false;
+        }
+        exchange.attempt.leg = None;
+        exchange.phase = Phase::Refused;
+        let again = exchange.refusals.checked_sub(1).map(|times| PAUSE * 4_u32.pow(times.min(4)));
+        exchange.refusals += 1;
+        exchange.wait_until = again.map(|pause| now + pause);
+        self.rewind(key);
+        if again.is_some() {
+            self.core.set_exchange_deadline(key);
+        } else {
+            self.send_again(key);
+        }
+        true
+    }
+
+    /// Sends a request once more to the endpoint that it was meant for.
+    pub(super) fn send_again(&mut self, key: Key) {
+        let Some(exchange) = self.core.exchanges.get_mut(key) else { return };
+        exchange.wait_until = None;
+        let protocol = exchange.protocol;
+        let known = |place: &super::endpoint::Endpoint| !place.removed;
+        let endpoint =
+            exchange.endpoint.filter(|endpoint| self.core.endpoints.get(*endpoint).is_some_and(known));
+        let Some(endpoint) = endpoint else {
+            self.attempt_failed(key, Failure::Reset(ErrorCode::REFUSED_STREAM));
+            return;
+        };
+        exchange.phase = Phase::Queued;
+        let head = std::mem::take(&mut exchange.head);
+        match self.pick(endpoint, protocol) {
+            Some(conn) => self.start(key, conn, head),
+            None => self.queue(key, endpoint, head),
+        }
+        self.core.set_exchange_deadline(key);
+    }
+
     /// A server may close a connection while a request is on its way to it. Nobody has seen that request, so one that may be
     /// repeated goes to another connection without being a failure.
-    pub(super) fn retries_at_once(&mut self, key: Key, failure: Failure) -> bool {
+    fn retries_stale(&mut self, key: Key) -> bool {
         let Some(exchange) = self.core.exchanges.get_mut(key) else { return true };
         let attempt = &mut exchange.attempt;
-        if failure != Failure::Closed || !attempt.reused || attempt.heard || exchange.head.is_empty() {
+        if !attempt.reused || attempt.heard || exchange.head.is_empty() {
             return false;
         }
         attempt.reused = false;
@@ -71,23 +132,8 @@ impl<H: Handler> Engine<H> {
         exchange.attempt.number += 1;
         exchange.phase = Phase::Waiting;
         exchange.wait_until = Some(until);
-        exchange.request_sent = None;
-        exchange.response_head = None;
-        // What was sent goes again, before what has come since.
-        let kept = std::mem::take(&mut exchange.replay.kept);
-        if !kept.is_empty() {
-            let rest = exchange.up.waiting().to_vec();
-            exchange.up.pending = kept;
-            exchange.up.pending.extend_from_slice(&rest);
-            exchange.up.at = 0;
-        }
-        if exchange.up.end == PipeEnd::Passed {
-            exchange.up.end = match exchange.replay.trailers.take() {
-                Some(trailers) => PipeEnd::Trailers(Box::new(trailers)),
-                None => PipeEnd::Ended,
-            };
-        }
         let endpoint = exchange.endpoint.take();
+        self.rewind(key);
         if let Some(endpoint) = endpoint {
             self.release_endpoint(endpoint);
         }
@@ -96,6 +142,31 @@ impl<H: Handler> Engine<H> {
         } else {
             self.core.set_exchange_deadline(key);
         }
+    }
+
+    /// Puts what an attempt has sent before what has come since, so that the next one sends it again.
+    fn rewind(&mut self, key: Key) {
+        let Some(exchange) = self.core.exchanges.get_mut(key) else { return };
+        exchange.request_sent = None;
+        exchange.response_head = None;
+        let kept = std::mem::take(&mut exchange.replay.kept);
+        let up = &mut exchange.up;
+        // What a full socket has been given is kept as well; its source need not wait for a connection that is given up.
+        let owed = std::mem::take(&mut up.unreleased);
+        if !kept.is_empty() {
+            let rest = up.waiting().to_vec();
+            up.repeated += kept.len();
+            up.pending = kept;
+            up.pending.extend_from_slice(&rest);
+            up.at = 0;
+        }
+        if up.end == PipeEnd::Passed {
+            up.end = match exchange.replay.trailers.take() {
+                Some(trailers) => PipeEnd::Trailers(Box::new(trailers)),
+                None => PipeEnd::Ended,
+            };
+        }
+        self.core.release(key, Direction::Request, owed);
     }
 
     /// The client has left: whatever was done for it ends.

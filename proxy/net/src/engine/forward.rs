@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::arena::Key;
 use super::conn::Stage;
-use super::exchange::{Exchange, Leg, Phase, PipeEnd};
+use super::exchange::{Exchange, Expect, Leg, Phase, PipeEnd};
 use super::http1::Writing;
 use super::{
     ConnId, ConnectError, Control, Direction, Engine, ExchangeId, Failure, Forward, Handler, HttpVersion,
@@ -47,10 +47,20 @@ impl<H: Handler> Engine<H> {
         let Some(conn) = self.conn_data.get_mut(client.conn.index as usize).and_then(Option::as_mut) else {
             return;
         };
+        let expects = match http1 {
+            Some(request) => request.expect == crate::http1::Expect::Continue,
+            None => {
+                let expect = if end == End::More { head.value(b"expect") } else { None };
+                expect.is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"))
+            }
+        };
         let (data, step) = self.handler.request(&mut control!(self), &request, conn, &mut head);
         let mut exchange = Exchange::new(client, version, self.core.now);
         exchange.method = method;
         exchange.upgrade = upgrade;
+        if expects {
+            exchange.expect = Expect::Continue(self.core.config.continue_after);
+        }
         if end == End::Stream {
             exchange.up.end = PipeEnd::Ended;
         }
@@ -175,7 +185,9 @@ impl<H: Handler> Engine<H> {
         exchange.response_head = None;
         let method = exchange.method;
         let scheme = exchange.version != HttpVersion::Http2;
-        let replay = exchange.replay.limit > 0;
+        let shared = is_shared(exchange.protocol);
+        exchange.replay.set_room(shared);
+        let keep = exchange.replay.room > 0;
         let Some(target) = self.core.conns.get_mut(conn) else { return };
         if target.out.capacity() == 0 {
             target.out = self.core.pool.buffer();
@@ -205,7 +217,7 @@ impl<H: Handler> Engine<H> {
         exchange.attempt.leg = Some(leg);
         exchange.attempt.version = version;
         exchange.attempt.reused = reused && bodyless && is_idempotent(&head);
-        if replay || exchange.attempt.reused {
+        if keep || exchange.attempt.reused {
             exchange.head = head;
         } else {
             self.core.pool.give_list(head);
@@ -256,10 +268,15 @@ impl<H: Handler> Engine<H> {
         let reached =
             exchange.limits().into_iter().flatten().find(|(at, _)| *at <= now).map(|(_, kind)| kind);
         let waited = exchange.wait_until.is_some_and(|at| at <= now);
+        if reached.is_none() && exchange.continue_at().is_some_and(|at| at <= now) {
+            self.tell_continue(key);
+        }
+        let Some(exchange) = self.core.exchanges.get_mut(key) else { return };
         match (exchange.phase, reached, waited) {
             (Phase::Over | Phase::Upgraded, ..) => {}
             (_, Some(kind), _) => self.attempt_failed(key, Failure::Timeout(kind)),
             (Phase::Waiting, None, true) => self.resume(key, Woken::TimedOut),
+            (Phase::Refused, None, true) => self.send_again(key),
             (Phase::Queued, None, true) => {
                 exchange.wait_until = None;
                 let error = exchange

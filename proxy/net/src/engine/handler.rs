@@ -216,6 +216,9 @@ pub struct H2Server {
     pub config: crate::h2::connection::Config,
     /// Ping the peer when nothing came for this long, and close after the second duration without an answer.
     pub keep_alive: Option<(Duration, Duration)>,
+    /// Octets of output of a connection beyond which those who feed it are held back, at least 16,384; none is
+    /// [`Config::max_unwritten`](super::Config::max_unwritten).
+    pub send_buffer: Option<usize>,
 }
 
 /// The outcome of a [`Step`].

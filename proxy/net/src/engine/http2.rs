@@ -17,6 +17,8 @@ pub(super) struct Http2 {
     /// When the budgets against floods were filled.
     pub(super) refilled: Instant,
     pub(super) pinged: Option<Instant>,
+    /// Until when the peer has to acknowledge settings that it has not acknowledged yet.
+    pub(super) acknowledge_by: Option<Instant>,
 }
 
 /// Pings that find a dead peer.
@@ -40,6 +42,28 @@ enum Seen<'a> {
 }
 
 const KEEP_ALIVE_PING: [u8; 8] = *b"keepaliv";
+
+// === impl Http2 ===
+
+impl Http2 {
+    /// A connection whose first settings are in its output, to be acknowledged within `patience`.
+    pub(super) fn new(
+        codec: Connection,
+        role: Role,
+        keep_alive: Option<KeepAlive>,
+        now: Instant,
+        patience: Duration,
+    ) -> Self {
+        let acknowledge_by = Some(now + patience);
+        Self { codec, role, keep_alive, refilled: now, pinged: None, acknowledge_by }
+    }
+
+    /// When its timer has to be looked at for the first time.
+    pub(super) fn first_deadline(&self, now: Instant) -> Option<Instant> {
+        let ping = self.keep_alive.map(|keep_alive| now + keep_alive.interval);
+        ping.into_iter().chain(self.acknowledge_by).min()
+    }
+}
 
 // === impl Engine ===
 
@@ -182,9 +206,20 @@ impl<H: Handler> Engine<H> {
                 self.core.pump(exchange, outward);
             }
         }
+        let patience = self.core.config.settings_timeout;
+        let now = self.core.now;
         let Some(conn) = self.core.conns.get_mut(key) else { return };
         let Stage::Http2(http2) = &mut conn.stage else { return };
+        let mut deadline = None;
+        if http2.codec.adapt(now, &mut conn.out) {
+            deadline = Some(*http2.acknowledge_by.get_or_insert(now + patience));
+        }
         let drained = http2.codec.is_drained();
+        if let Some(at) = deadline {
+            let at = conn.deadline.map_or(at, |known| known.min(at));
+            self.core.set_conn_deadline(key, Some(at));
+        }
+        let Some(conn) = self.core.conns.get_mut(key) else { return };
         if !conn.out.is_empty() {
             self.core.dirty(key);
         } else if conn.out.capacity() > 0 {
@@ -234,12 +269,37 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    /// The timer of a connection with HTTP/2: pings, and the peer's silence.
+    /// The timer of a connection with HTTP/2: settings that nobody acknowledges, pings, and the peer's silence.
     pub(super) fn http2_timer(&mut self, key: Key) {
         let now = self.core.now;
         let Some(conn) = self.core.conns.get_mut(key) else { return };
         let Stage::Http2(http2) = &mut conn.stage else { return };
-        let Some(keep_alive) = http2.keep_alive else { return };
+        if http2.codec.is_acknowledged() {
+            http2.acknowledge_by = None;
+        }
+        if http2.acknowledge_by.is_some_and(|at| at <= now) {
+            http2.codec.close(ErrorCode::SETTINGS_TIMEOUT, &mut conn.out);
+            self.close_reason(key, "settings timeout");
+            self.http2_failed(key);
+            return;
+        }
+        let acknowledge_by = http2.acknowledge_by;
+        let Some(ping) = self.http2_ping(key) else {
+            if acknowledge_by.is_some() {
+                self.core.set_conn_deadline(key, acknowledge_by);
+            }
+            return;
+        };
+        let next = acknowledge_by.map_or(ping, |at| at.min(ping));
+        self.core.set_conn_deadline(key, Some(next));
+    }
+
+    /// Pings a silent peer, or gives up on one that does not answer; when to look again, if ever.
+    fn http2_ping(&mut self, key: Key) -> Option<Instant> {
+        let now = self.core.now;
+        let conn = self.core.conns.get_mut(key)?;
+        let Stage::Http2(http2) = &mut conn.stage else { return None };
+        let keep_alive = http2.keep_alive?;
         let heard = conn.heard;
         if let Some(pinged) = http2.pinged {
             if heard >= pinged {
@@ -249,7 +309,7 @@ impl<H: Handler> Engine<H> {
                     key,
                     Ending { reason: Some("keep-alive timeout"), errno: libc::ETIMEDOUT, reset: true },
                 );
-                return;
+                return None;
             }
         }
         let next = match http2.pinged {
@@ -263,7 +323,7 @@ impl<H: Handler> Engine<H> {
                 now + keep_alive.timeout
             }
         };
-        self.core.set_conn_deadline(key, Some(next));
+        Some(next)
     }
 
     /// The exchange of a stream's number, which is one more than its place so that 0 is none.

@@ -146,7 +146,7 @@ impl Core {
     fn keep_trailers(&mut self, key: Key, direction: Direction, trailers: impl FnOnce() -> HeaderList) {
         if let Some(exchange) = self.exchanges.get_mut(key)
             && direction == Direction::Request
-            && exchange.replay.limit > 0
+            && exchange.replay.room > 0
             && !exchange.replay.lost
         {
             exchange.replay.trailers = Some(trailers());
@@ -161,6 +161,9 @@ impl Core {
         let Some(conn) = self.conns.get_mut(leg.conn).filter(|conn| conn.ending.is_none()) else {
             return Put::Gone;
         };
+        // No more than the output has room for; what was cut off follows when that has been written.
+        let room = if throws_away(&conn.stage) { usize::MAX } else { conn.room() };
+        let (data, end) = if data.len() > room { (&data[..room], End::More) } else { (data, end) };
         if conn.out.capacity() == 0 {
             conn.out = self.pool.buffer();
         }
@@ -219,16 +222,20 @@ impl Core {
         if direction == Direction::Request {
             exchange.replay.keep(data);
         }
-        if data.is_empty() {
+        let pipe = exchange.pipe(direction);
+        let repeated = pipe.repeated.min(data.len());
+        pipe.repeated -= repeated;
+        let owed = data.len() - repeated;
+        if owed == 0 {
             return;
         }
         if self.conns.get(target.conn).is_some_and(|conn| conn.state.stuck) {
             if let Some(exchange) = self.exchanges.get_mut(key) {
-                exchange.pipe(direction).unreleased += data.len();
+                exchange.pipe(direction).unreleased += owed;
             }
             self.wait_for(target, key);
         } else {
-            self.release(key, direction, data.len());
+            self.release(key, direction, owed);
         }
     }
 
@@ -301,6 +308,15 @@ impl Core {
             exchange.phase = Phase::Over;
         }
         self.work.over.push(key);
+    }
+}
+
+/// Whether content for a connection is dropped, as the message that it belongs to has none.
+fn throws_away(stage: &Stage) -> bool {
+    match stage {
+        Stage::Http1Server(server) => server.writing == Some(Writing::Nothing),
+        Stage::Http1Client(client) => client.writing == Writing::Nothing,
+        _ => false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::arena::Key;
 use super::conn::Stage;
-use super::exchange::{Leg, Phase, PipeEnd};
+use super::exchange::{Expect, Leg, Phase, PipeEnd};
 use super::forward::control;
 use super::http1::Writing;
 use super::{Control, Direction, EndpointId, Engine, Handler, HttpVersion, ResponseStep};
@@ -17,10 +17,36 @@ impl<H: Handler> Engine<H> {
         if exchange.answered {
             return;
         }
+        if head.value(b":status") == Some(b"100") {
+            if exchange.expect == Expect::Told {
+                return;
+            }
+            exchange.expect = Expect::Nothing;
+        }
+        self.inform(key, head);
+    }
+
+    /// Tells a client that holds its content back to go on, as its server has not answered for a while. A server that does not know
+    /// the expectation waits for the content; one that does may still refuse it by its final status (RFC 9110 §10.1.1).
+    pub(super) fn tell_continue(&mut self, key: Key) {
+        let Some(exchange) = self.core.exchanges.get_mut(key) else { return };
+        exchange.expect = Expect::Told;
+        let mut head = self.core.pool.list();
+        head.push(b":status", b"100");
+        self.inform(key, &head);
+        self.core.pool.give_list(head);
+    }
+
+    /// Writes a head that is not the last one to a client.
+    fn inform(&mut self, key: Key, head: &HeaderList) {
+        let Some(exchange) = self.core.exchanges.get(key) else { return };
         let client = exchange.client;
         let Some(conn) = self.core.conns.get_mut(client.conn) else { return };
         match (&mut conn.stage, client.stream) {
             (Stage::Http2(http2), Some(stream)) => {
+                if conn.out.capacity() == 0 {
+                    conn.out = self.core.pool.buffer();
+                }
                 let _ = http2.codec.send_headers(stream, head.iter(), End::More, &mut conn.out);
                 self.core.dirty(client.conn);
             }
@@ -159,7 +185,12 @@ impl<H: Handler> Engine<H> {
         let now = self.core.now;
         let Some(exchange) = self.core.exchanges.get_mut(key) else { return };
         match direction {
-            Direction::Request => exchange.request_octets += data.len() as u64,
+            Direction::Request => {
+                exchange.request_octets += data.len() as u64;
+                if matches!(exchange.expect, Expect::Continue(_)) {
+                    exchange.expect = Expect::Nothing;
+                }
+            }
             Direction::Response => {
                 exchange.response_octets += data.len() as u64;
                 exchange.first_octet.get_or_insert(now);

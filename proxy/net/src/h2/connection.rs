@@ -10,6 +10,7 @@
 //! a stream that nobody reads holds up no other, and what waits is at most a window for each stream. Nothing to send is held here:
 //! [`Connection::send_data`] takes what the windows allow, and [`Connection::next_writable`] names the streams that may go on.
 
+mod adaptive;
 mod flood;
 mod receive;
 mod send;
@@ -31,6 +32,7 @@ pub use flood::FloodLimits;
 pub use send::SendError;
 pub use stream::StreamKey;
 
+use adaptive::Adaptive;
 use flood::Budgets;
 use stream::Stream;
 
@@ -54,6 +56,9 @@ pub struct Config {
     pub headers: hpack::Limits,
     /// What a peer may do in an interval.
     pub floods: FloodLimits,
+    /// Octets that the receive window of a stream may grow to where it is found to be what limits a transfer, and the connection's
+    /// to four times as many; none keeps both as they are.
+    pub adaptive: Option<u32>,
 }
 
 /// What happened.
@@ -158,6 +163,7 @@ pub struct Connection {
     unacknowledged: u32,
     peer_settings: PeerSettings,
     leaving: Leaving,
+    adaptive: Option<Adaptive>,
     /// The last stream that the peer's GOAWAY lets us keep.
     peer_last: Option<u32>,
 }
@@ -234,6 +240,7 @@ impl Default for Config {
             connection_window: 1 << 20,
             headers: hpack::Limits::default(),
             floods: FloodLimits::default(),
+            adaptive: None,
         }
     }
 }
@@ -290,6 +297,7 @@ impl Connection {
             unacknowledged: 1,
             peer_settings: PeerSettings::Assumed,
             leaving: Leaving::No,
+            adaptive: config.adaptive.map(|most| Adaptive::new(most.min(super::MAX_WINDOW))),
             peer_last: None,
         }
     }

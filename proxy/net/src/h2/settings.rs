@@ -88,6 +88,14 @@ impl Settings {
     }
 }
 
+/// Appends a SETTINGS frame that changes the window of streams, and nothing else.
+pub(super) fn write_initial_window(octets: u32, out: &mut Vec<u8>) {
+    let start = frame::open(frame::kind::SETTINGS, 0, 0, out);
+    out.extend_from_slice(&INITIAL_WINDOW_SIZE.to_be_bytes());
+    out.extend_from_slice(&octets.to_be_bytes());
+    frame::close(start, out);
+}
+
 /// Whether a SETTINGS frame says that push is off, as a client's must.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PushSetting {

@@ -62,22 +62,6 @@ async fn a_client_of_http_1_0_gets_a_body_that_ends_with_the_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_client_that_expects_continue_gets_it_from_the_server() {
-    let server = Server::bind().await;
-    let engine = http1(server.addr()).run();
-    let mut client = Raw::connect(engine.addr).await;
-    client.send("PUT / HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 4\r\n\r\n").await;
-    let mut served = server.accept().await;
-    assert!(served.until("\r\n\r\n").await.contains("expect: 100-continue"));
-    served.send("HTTP/1.1 100 Continue\r\n\r\n").await;
-    client.until("HTTP/1.1 100 Continue\r\n\r\n").await;
-    client.send("body").await;
-    served.until("body").await;
-    served.send("HTTP/1.1 201 Created\r\ncontent-length: 0\r\n\r\n").await;
-    client.until("content-length: 0\r\n\r\n").await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_upgrade_becomes_a_tunnel() {
     let server = Server::bind().await;
     let mut engine = http1(server.addr()).run();

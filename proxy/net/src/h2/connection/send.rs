@@ -182,9 +182,16 @@ impl Connection {
     pub fn release(&mut self, key: StreamKey, octets: usize, out: &mut Vec<u8>) {
         let octets = u32::try_from(octets).unwrap_or(u32::MAX);
         let window = self.config.settings.initial_window_size;
-        let Some(stream) = self.stream_mut(key).filter(|stream| stream.remote != Side::Done) else {
+        let Some(stream) = self
+            .streams
+            .get_mut(key.index as usize)
+            .filter(|stream| stream.id == key.id && stream.remote != Side::Done)
+        else {
             return;
         };
+        if let Some(adaptive) = &mut self.adaptive {
+            adaptive.passed(stream, octets);
+        }
         stream.recv_pending = stream.recv_pending.saturating_add(octets);
         if stream.recv_pending > 0 && stream.recv_pending >= window / 2 {
             stream.recv_window += i64::from(stream.recv_pending);

@@ -21,6 +21,9 @@ pub(super) struct Stream {
     pub(super) expected: Option<u64>,
     pub(super) method: Method,
     pub(super) waiting: Waiting,
+    /// Octets that were given back in a measurement of the path, and in which.
+    pub(super) passed: u32,
+    pub(super) epoch: u32,
 }
 
 /// How far one direction has come.
@@ -72,6 +75,8 @@ impl Stream {
             expected: None,
             method: Method::Other,
             waiting: Waiting::No,
+            passed: 0,
+            epoch: 0,
         }
     }
 
