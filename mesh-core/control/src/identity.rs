@@ -49,7 +49,7 @@ pub async fn run(args: &IdentityArgs, runtime: &Runtime) -> Result<(), RunError>
     let follower =
         material::Follower::new(files, names.issuer(), runtime, events.clone(), Arc::clone(&clock));
     let material = follower.material();
-    tokio::spawn(follower.run(runtime.shutdown.clone()));
+    runtime.vital("the reading of issuer and anchors", follower.run(runtime.shutdown.clone()));
 
     if args.identity_scheme == IssuerScheme::Linkerd {
         let leadership = Leadership::campaign(runtime, client.clone(), NAME, Timing::default());
@@ -64,7 +64,7 @@ pub async fn run(args: &IdentityArgs, runtime: &Runtime) -> Result<(), RunError>
                 clock: Arc::clone(&clock),
             },
         );
-        tokio::spawn(renewal.run(runtime.shutdown.clone()));
+        runtime.vital("the renewal of the issuer", renewal.run(runtime.shutdown.clone()));
     }
 
     let quota = tokens::Quota { per_second: args.kube_apiclient_qps, burst: args.kube_apiclient_burst };

@@ -42,6 +42,5 @@ async fn run(component: &Component) -> Result<(), RunError> {
         Component::Web(args) => web::run(args, &runtime).await?,
         Component::Heartbeat(args) => heartbeat::run(args, &runtime).await?,
     }
-    runtime.finish().await;
-    Ok(())
+    runtime.finish().await
 }

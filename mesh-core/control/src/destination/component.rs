@@ -1,6 +1,7 @@
 //! The component `destination`: discovery and policy of a cluster.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::watch;
 
@@ -12,11 +13,14 @@ use crate::index::shared::Shared;
 use crate::policy::server::Policies;
 use crate::record::Kind;
 use crate::runtime::lease::{Leadership, Timing};
-use crate::runtime::{self, Registry};
+use crate::runtime::{self, Gate, Registry};
 use crate::source::kube::{self, Counters};
 use crate::writer::{self, Plan};
 use crate::{RunError, Runtime};
 use mesh_core::identity::MeshNames;
+
+/// How often it is told what is still missing.
+const TELL_EVERY: Duration = Duration::from_millis(500);
 
 /// Serves until the end begins.
 ///
@@ -26,21 +30,31 @@ pub async fn run(args: &DestinationArgs, runtime: &Runtime) -> Result<(), RunErr
     let index = Shared::new(Arc::new(config(args)?));
     register(&index, &runtime.registry);
     let client = runtime.client().await?;
-    let gate = runtime.readiness.gate("every kind has been listed once");
-    let mut ready = index.ready();
-    tokio::spawn(async move {
-        if ready.wait_for(|ready| *ready).await.is_ok() {
-            gate.open();
-            tracing::info!("the state of the cluster is known");
-        }
-    });
-    tokio::spawn(index.clone().settle());
+    tokio::spawn(tell_readiness(index.clone(), runtime.readiness.gate("the state of the cluster")));
     let counters = Counters::new(&runtime.registry);
-    let following = tokio::spawn(kube::run(client.clone(), Arc::new(index.clone()), counters, None));
+    runtime.vital("the computation of answers", index.clone().settle());
+    runtime.vital(
+        "the watch of the cluster",
+        kube::run(client.clone(), Arc::new(index.clone()), counters, None),
+    );
     write(runtime, client.clone(), &index);
-    serve_all(args, runtime, &index).await?;
-    following.abort();
-    Ok(())
+    serve_all(args, runtime, &index).await
+}
+
+/// Says what is still to be listed, so that whoever asks why a replica is not ready finds the kind that is missing.
+async fn tell_readiness(index: Shared, gate: Gate) {
+    let mut ready = index.ready();
+    while !*ready.borrow_and_update() {
+        let missing: Vec<&str> = {
+            let index = index.lock();
+            let unlisted = Kind::ALL.iter().filter(|kind| !index.store().is_listed(**kind));
+            unlisted.map(|kind| kind.watched().plural).collect()
+        };
+        gate.close(format!("not listed yet: {}", missing.join(", ")));
+        let _ = tokio::time::timeout(TELL_EVERY, ready.changed()).await;
+    }
+    gate.open();
+    tracing::info!("the state of the cluster is known");
 }
 
 /// Starts what only the holders of leases do. Losing a lease stops writing, never serving.
@@ -52,7 +66,8 @@ fn write(runtime: &Runtime, client: ::kube::Client, index: &Shared) {
     for (lease, manager, plan) in plans {
         let leadership = Leadership::campaign(runtime, client.clone(), lease, Timing::default());
         let registry = runtime.registry.clone();
-        tokio::spawn(writer::run(client.clone(), index.clone(), leadership, plan, manager, registry));
+        let writing = writer::run(client.clone(), index.clone(), leadership, plan, manager, registry);
+        runtime.vital("what the holder of a lease writes", writing);
     }
 }
 

@@ -1,10 +1,13 @@
 //! Requests and their answers: pages of a list, and the beginning of a watch.
 
+use std::time::Duration;
+
+use http::header::RETRY_AFTER;
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use kube::client::Body;
 
-use super::{Ended, Follower};
+use super::{Ended, Follower, LONGEST_WISH};
 use crate::record::Page;
 
 /// Objects a page: what the API server's own clients ask for.
@@ -38,6 +41,9 @@ impl Follower {
             StatusCode::NOT_FOUND => Err(Ended::Absent),
             StatusCode::GONE => Err(Ended::TooOld),
             status => {
+                if let Some(wish) = wish(&answer) {
+                    return Err(Ended::Busy(wish));
+                }
                 let reason =
                     text(answer, LONGEST_REASON).await.unwrap_or_else(|_| "no reason given".to_owned());
                 let said: Option<serde_json::Value> = serde_json::from_str(&reason).ok();
@@ -51,6 +57,15 @@ impl Follower {
             }
         }
     }
+}
+
+/// After how long the API server wants to be asked again, where it says so.
+fn wish(answer: &Response<Body>) -> Option<Duration> {
+    if !matches!(answer.status(), StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE) {
+        return None;
+    }
+    let seconds: u64 = answer.headers().get(RETRY_AFTER)?.to_str().ok()?.parse().ok()?;
+    Some(Duration::from_secs(seconds.max(1)).min(LONGEST_WISH))
 }
 
 async fn text(answer: Response<Body>, longest: usize) -> Result<String, Ended> {
