@@ -13,6 +13,8 @@ pub mod cell;
 pub mod shared;
 pub mod snapshot;
 pub mod store;
+#[cfg(test)]
+mod tests;
 pub mod topic;
 
 use std::sync::Arc;
@@ -30,6 +32,8 @@ pub use topic::{Outcome, Reads, Refusal, Request, Topic};
 
 /// How long a topic without listeners is kept: proxies that reconnect find it again.
 const KEEP_UNUSED: Duration = Duration::from_secs(10);
+/// Topics without listeners that are kept at most: clients may ask for any address, and leave at once.
+const MOST_UNUSED: usize = 10_000;
 
 /// Everything known and everything waited for. See the module's page.
 pub struct Index {
@@ -43,6 +47,8 @@ pub struct Index {
     dirty: AHashSet<usize>,
     /// Where the last sweep for unused topics ended.
     swept: Instant,
+    /// With so many topics, those that nobody listens to go at once.
+    room: usize,
     next_snapshot: u64,
     closed: bool,
 }
@@ -78,6 +84,7 @@ impl Index {
             readers: AHashMap::new(),
             dirty: AHashSet::new(),
             swept: now,
+            room: MOST_UNUSED,
             next_snapshot: 1,
             closed: false,
         }
@@ -175,7 +182,20 @@ impl Index {
         }
     }
 
+    /// Drops every topic nobody listens to. The next time is when as many new ones have come as are in use now, so
+    /// that a subscription costs the same whatever clients do.
+    fn make_room(&mut self) {
+        let unused = self.topics.iter().filter(|(_, entry)| entry.cell.listeners() == 0);
+        for id in unused.map(|(id, _)| id).collect::<Vec<_>>() {
+            self.drop_topic(id);
+        }
+        self.room = self.topics.len() + self.topics.len().max(MOST_UNUSED);
+    }
+
     fn subscribe_new(&mut self, topic: Topic) -> Result<Subscription, Refusal> {
+        if self.topics.len() >= self.room {
+            self.make_room();
+        }
         let mut reads = Reads::default();
         let outcome = topic::compute(&topic, &self.store, &self.config, &mut reads);
         let content = match outcome {

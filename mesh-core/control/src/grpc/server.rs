@@ -12,6 +12,7 @@ use hyper::body::Incoming;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 
 use super::{Body, status_headers};
 use crate::index::Refusal;
@@ -62,21 +63,23 @@ pub async fn serve(
     mut shutdown: watch::Receiver<bool>,
 ) {
     let places = Arc::new(Semaphore::new(limits.connections));
+    // What is in here ends with this future: no connection outlives its server.
+    let mut connections = JoinSet::new();
     loop {
+        while connections.try_join_next().is_some() {}
         let accepted = tokio::select! {
             () = down(&mut shutdown) => break,
             accepted = accept(&listener, &places) => accepted,
         };
         let Some((stream, place)) = accepted else { continue };
         let (methods, shutdown) = (Arc::clone(&methods), shutdown.clone());
-        tokio::spawn(async move {
+        connections.spawn(async move {
             connection(stream, methods, limits, shutdown).await;
             drop(place);
         });
     }
-    // Every connection holds a place; all are back when all have ended.
-    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(limits.drain, places.acquire_many(all)).await;
+    let all = async { while connections.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(limits.drain, all).await;
 }
 
 /// Resolves when the end begins, or nobody is left to begin it.

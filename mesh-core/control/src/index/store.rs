@@ -376,6 +376,27 @@ impl Store {
         std::mem::take(&mut self.touched)
     }
 
+    /// Lookups that hold something, with how much: empty once every object is gone.
+    #[cfg(test)]
+    pub(super) fn leftovers(&self) -> Vec<(&'static str, usize)> {
+        let sizes = [
+            ("records", self.len()),
+            ("by_address", self.by_address.len()),
+            ("slices_of", self.slices_of.len()),
+            ("services_of", self.services_of.len()),
+            ("profiles_named", self.profiles_named.len()),
+            ("splits_of", self.splits_of.len()),
+            ("servers_in", self.servers_in.len()),
+            ("server_authorizations_in", self.server_authorizations_in.len()),
+            ("authorization_policies_in", self.authorization_policies_in.len()),
+            ("rate_limits_in", self.rate_limits_in.len()),
+            ("egress_in", self.egress_in.len()),
+            ("routes_of", self.routes_of.len()),
+            ("awaited_nodes", self.awaited_nodes.len()),
+        ];
+        sizes.into_iter().filter(|(_, size)| *size > 0).collect()
+    }
+
     fn uid(&self, kind: Kind, key: &Key) -> Option<Uid> {
         match kind {
             Kind::Pod => self.pods.find(key)?.uid,
