@@ -13,15 +13,22 @@ use tonic::transport::Channel;
 use crate::kit::{ADDRESS, Lab, Process, eventually, free_port, lab, run};
 
 /// A replica and where its APIs are.
-struct Replica {
-    process: Process,
-    discovery: SocketAddr,
-    policy: SocketAddr,
-    webhook: u16,
+pub(crate) struct Replica {
+    pub(crate) process: Process,
+    pub(crate) discovery: SocketAddr,
+    pub(crate) policy: SocketAddr,
+    pub(crate) webhook: u16,
 }
 
 impl Replica {
     fn start(lab: &Lab, pod: &str) -> Self {
+        let mut replica = Self::start_at(lab, lab.cluster.server(), pod);
+        replica.process = replica.process.ready();
+        replica
+    }
+
+    /// One that reaches the API server at `server`, and need not be ready.
+    pub(crate) fn start_at(lab: &Lab, server: &str, pod: &str) -> Self {
         let address = || SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), free_port());
         let (discovery, policy, webhook) = (address(), address(), free_port());
         let args = [
@@ -35,17 +42,17 @@ impl Replica {
             "--tls-secret=linkerd-policy-validator-tls".to_owned(),
             "--webhook-config=linkerd-policy-validator-webhook-config".to_owned(),
         ];
-        let process = Process::start_as(lab, "destination", "linkerd-destination", pod, &args).ready();
+        let process = Process::start_at(lab, server, "destination", "linkerd-destination", pod, &args);
         Self { process, discovery, policy, webhook }
     }
 }
 
-async fn channel(address: SocketAddr) -> Channel {
+pub(crate) async fn channel(address: SocketAddr) -> Channel {
     Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
 }
 
 /// Addresses that a Get begins with.
-fn addresses(replica: &Replica, path: &str) -> Option<Vec<String>> {
+pub(crate) fn addresses(replica: &Replica, path: &str) -> Option<Vec<String>> {
     run(async {
         let mut client = DestinationClient::new(channel(replica.discovery).await);
         let request = GetDestination { path: path.to_owned(), ..GetDestination::default() };
@@ -62,6 +69,23 @@ fn addresses(replica: &Replica, path: &str) -> Option<Vec<String>> {
     })
 }
 
+/// A Service `web` and a pod behind it. The slice controller makes the slice of the two; nothing here does.
+pub(crate) fn web(lab: &Lab, namespace: &str) {
+    let web = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": namespace},
+        "spec": {"selector": {"app": "web"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}});
+    lab.apply(&web.to_string());
+    // The slice controller leaves out pods whose node is not there.
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "discovery-node"}});
+    lab.apply(&node.to_string());
+    pod_of_web(lab, namespace, "web-0", Ipv4Addr::new(10, 200, 0, 1));
+}
+
+/// A pod behind the Service `web`.
+pub(crate) fn pod_of_web(lab: &Lab, namespace: &str, name: &str, ip: Ipv4Addr) {
+    let labels = json!({"app": "web", "linkerd.io/control-plane-ns": "linkerd"});
+    lab.pod_on(namespace, name, "discovery-node", &labels, ip);
+}
+
 fn server(namespace: &str) -> Value {
     json!({"apiVersion": "policy.linkerd.io/v1beta3", "kind": "Server",
         "metadata": {"name": "web", "namespace": namespace},
@@ -75,32 +99,7 @@ fn proxies_are_answered_from_a_real_cluster_and_users_told() {
     lab.serve("linkerd-policy-validator", replica.webhook);
     let namespace = lab.namespace("discovery");
 
-    // The slice controller makes the slice of this Service from the pod; nothing here does.
-    let web = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": namespace},
-        "spec": {"selector": {"app": "web"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}});
-    lab.apply(&web.to_string());
-    let ip = Ipv4Addr::new(10, 200, 0, 1);
-    lab.pod(&namespace, "elsewhere-0", &json!({"app": "elsewhere"}), ip);
-    let mut pod = lab.live(&namespace, "pod", "elsewhere-0");
-    let status = json!({"status": pod["status"]}).to_string();
-    // The slice controller leaves out pods whose node is not there.
-    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "discovery-node"}});
-    lab.apply(&node.to_string());
-    pod["metadata"] = json!({"name": "web-0", "namespace": namespace,
-        "labels": {"app": "web", "linkerd.io/control-plane-ns": "linkerd"}});
-    pod["spec"] = json!({"nodeName": "discovery-node", "containers": [{"name": "a", "image": "b"}]});
-    lab.apply(&pod.to_string());
-    lab.kubectl(&[
-        "patch",
-        "pod",
-        "web-0",
-        "--namespace",
-        &namespace,
-        "--subresource=status",
-        "--type=merge",
-        "--patch",
-        &status,
-    ]);
+    web(lab, &namespace);
     let path = format!("web.{namespace}.svc.cluster.local:80");
     eventually("the address of the pod", || {
         addresses(&replica, &path).filter(|found| found == &["10.200.0.1:8080"])

@@ -15,6 +15,11 @@ pub(crate) struct Injector {
 impl Injector {
     /// Starts one that nobody is led to yet.
     pub(crate) fn start(lab: &Lab, pod: &str) -> Self {
+        Self::start_at(lab, lab.cluster.server(), pod)
+    }
+
+    /// The same, reaching the API server at `server`.
+    pub(crate) fn start_at(lab: &Lab, server: &str, pod: &str) -> Self {
         let values = lab.live(NAMESPACE, "configmap", "linkerd-config")["data"]["values"].clone();
         let config = Mount::new(&[("values", values.as_str().unwrap())]);
         let anchors = Mount::new(&[("ca-bundle.crt", &lab.identity.bundle().to_pem())]);
@@ -28,7 +33,7 @@ impl Injector {
             "--webhook-config=linkerd-proxy-injector-webhook-config".to_owned(),
             "--fill-ca-bundle=true".to_owned(),
         ];
-        let process = Process::start_as(lab, "proxy-injector", "linkerd-proxy-injector", pod, &args);
+        let process = Process::start_at(lab, server, "proxy-injector", "linkerd-proxy-injector", pod, &args);
         Self { process, port, _config: config, _anchors: anchors }
     }
 

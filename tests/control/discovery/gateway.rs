@@ -1,4 +1,4 @@
-//! Routes of the Gateway API. Its definitions are not the project's, so the API server of the tests does not have them.
+//! Routes of the Gateway API.
 
 use linkerd2_proxy_api::outbound::proxy_protocol::Kind;
 use serde_json::{Value, json};

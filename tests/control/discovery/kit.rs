@@ -1,6 +1,7 @@
 //! A control plane in this process, a cluster to feed it, and clients.
 
 pub(crate) mod api;
+pub(crate) mod between;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -77,9 +78,8 @@ impl World {
         let methods = Arc::new(Both(Destination::new(index.clone()), Policies::new(index.clone())));
         let mut ready = index.ready();
         let mut world = Self { index: index.clone(), address, shutdown, backing, tasks: Vec::new() };
-        for object in objects {
-            world.apply(object);
-        }
+        // One after the other: an object may come twice, or name one before it.
+        objects.iter().for_each(|object| world.apply(object));
         let sink = Arc::new(index.clone());
         world.tasks.push(match &world.backing {
             Backing::Files(folder) => {
@@ -109,6 +109,14 @@ impl World {
                 std::fs::rename(aside, path).unwrap();
             }
             Backing::ApiServer(turn) => turn.apply(object),
+        }
+    }
+
+    /// Creates or replaces several objects at once.
+    pub(crate) fn apply_all(&self, objects: &[Value]) {
+        match &self.backing {
+            Backing::Files(_) => objects.iter().for_each(|object| self.apply(object)),
+            Backing::ApiServer(turn) => turn.apply_all(objects),
         }
     }
 

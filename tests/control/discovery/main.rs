@@ -13,6 +13,8 @@ mod kit;
 mod outbound;
 mod owners;
 mod profile;
+mod refused;
+mod teardown;
 
 /// The cluster is a directory of manifests.
 const PLACE: kit::Place = kit::Place::Files;

@@ -135,3 +135,36 @@ async fn a_split_becomes_overrides_and_its_removal_ends_them() {
     world.delete(&split(""));
     assert!(api.next().await.dst_overrides.is_empty());
 }
+
+#[tokio::test]
+async fn a_pod_that_is_not_ready_and_a_native_sidecar_are_known_with_their_identity() {
+    // Flaw it answers: ports of init containers, and of pods that were not ready, were not watched, so that clients were
+    // told of a plain address, kept their connections in the clear, and were refused.
+    let mut web = pod("web-0", "10.1.0.1");
+    let containers = web["spec"]["containers"].as_array_mut().unwrap();
+    let mut proxy = containers.pop().unwrap();
+    proxy["restartPolicy"] = json!("Always");
+    let agent = json!({"name": "agent", "image": "agent", "restartPolicy": "Always",
+        "ports": [{"name": "metrics", "containerPort": 9100}]});
+    web["spec"]["initContainers"] = json!([proxy, agent]);
+    web["status"]["conditions"] = json!([{"type": "Ready", "status": "False"}]);
+    let world = World::with(&[web.clone()]).await;
+    let mut app = world.profile("10.1.0.1:8080").await;
+    let mut agent = world.profile("10.1.0.1:9100").await;
+    for stream in [&mut app, &mut agent] {
+        let endpoint = stream.next().await.endpoint.unwrap();
+        assert!(endpoint.tls_identity.is_some(), "{endpoint:?}");
+        assert!(endpoint.protocol_hint.is_some(), "{endpoint:?}");
+    }
+    let mut port = world.watch_port(r#"{"ns":"shop","pod":"web-0"}"#, 9100).await.unwrap();
+    port.next().await;
+    // Becoming ready makes no difference for whoever talks to it directly.
+    web["status"]["conditions"] = json!([{"type": "Ready", "status": "True"}]);
+    world.apply(&web);
+    app.silent().await;
+    // A Server for the sidecar's port, by its name.
+    world.apply(&json!({"apiVersion": "policy.linkerd.io/v1beta3", "kind": "Server",
+        "metadata": {"name": "metrics", "namespace": "shop"},
+        "spec": {"podSelector": {"matchLabels": {"app": "web"}}, "port": "metrics", "proxyProtocol": "HTTP/1"}}));
+    assert_eq!(port.next().await.labels["name"], "metrics");
+}
