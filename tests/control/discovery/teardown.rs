@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use linkerd2_proxy_api::destination::destination_client::DestinationClient;
-use mesh_control::destination::server::Destination;
-use mesh_control::grpc::{Limits, serve};
+use mesh_control::destination::server::METHODS;
+use mesh_control::grpc::{Api, Limits, serve};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
@@ -67,7 +67,7 @@ async fn serve_with(apart: &Apart, limits: Limits) -> (SocketAddr, watch::Sender
     let serving = apart.runtime.as_ref().unwrap().spawn(async move {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        (address, tokio::spawn(serve(listener, Arc::new(Destination::new(index)), limits, down)))
+        (address, tokio::spawn(serve(listener, Arc::new(Api::new(index, METHODS)), limits, down)))
     });
     let (address, serving) = serving.await.unwrap();
     (address, shutdown, serving)

@@ -3,17 +3,16 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::{Buf, Bytes};
-use futures::task::noop_waker_ref;
 use linkerd2_proxy_api::destination::{DestinationProfile, Update, WeightedAddr, update};
 use linkerd2_proxy_api::{inbound, outbound};
 use mesh_api::faults::FaultSet;
 use prost::Message;
 
 use super::super::cell::{Change, Subscription};
+use super::super::outbox::Outbox;
 use super::super::snapshot::Snapshot;
 use super::super::topic::{Client, OutboundTarget, Target};
 use super::super::{Index, Request};
@@ -45,6 +44,7 @@ pub(super) struct Subscriber {
     subscription: Option<Subscription>,
     sent: Option<Arc<Snapshot>>,
     told: Told,
+    outbox: Arc<Outbox>,
 }
 
 fn client(node: &str) -> Client {
@@ -107,7 +107,14 @@ pub(super) fn answer(index: &mut Index, request: &Request) -> Told {
 
 impl Subscriber {
     pub(super) fn new(request: Request) -> Self {
-        Self { request, messages: 0, subscription: None, sent: None, told: Told::Nothing }
+        Self {
+            request,
+            messages: 0,
+            subscription: None,
+            sent: None,
+            told: Told::Nothing,
+            outbox: Arc::default(),
+        }
     }
 
     /// Takes what is new, as a stream does while its client reads. A refused client asks again the next time.
@@ -121,9 +128,9 @@ impl Subscriber {
             }
             let Some(subscription) = &mut self.subscription else { return };
             let known = self.sent.as_ref().map(|sent| sent.number());
-            match subscription.poll_changed(known, &mut Context::from_waker(noop_waker_ref())) {
-                Poll::Pending => return,
-                Poll::Ready(Change::Newer(newest)) => {
+            match subscription.changed(known, &self.outbox, 0) {
+                None => return,
+                Some(Change::Newer(newest)) => {
                     let frames = match &self.sent {
                         None => Some(newest.full()),
                         Some(sent) => newest.since(sent),
@@ -134,8 +141,8 @@ impl Subscriber {
                         self.take(frames);
                     }
                 }
-                Poll::Ready(Change::Moved) => self.subscription = None,
-                Poll::Ready(Change::Ended(refusal)) => return self.end(refusal.code),
+                Some(Change::Moved) => self.subscription = None,
+                Some(Change::Ended(refusal)) => return self.end(refusal.code),
             }
         }
     }
