@@ -136,7 +136,10 @@ fn find_address<'a>(address: SocketAddr, store: &'a Store, reads: &mut Reads) ->
         }
     }
     // While an address passes from one pod to the next, both may be known; the one that runs has it.
-    pods.sort_by_key(|pod| (pod.deleting, pod.phase != Phase::Running, pod.key.clone()));
+    // Always the same one, whichever was heard of first: replicas must not contradict each other.
+    let rank = |pod: &&std::sync::Arc<Pod>| (pod.deleting, pod.phase != Phase::Running, pod.key.clone());
+    pods.sort_by_key(rank);
+    on_host.sort_by_key(rank);
     if let Some(pod) = pods.first() {
         return Ok(Found::Pod(pod, address));
     }
