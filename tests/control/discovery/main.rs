@@ -15,6 +15,7 @@ mod owners;
 mod profile;
 mod refused;
 mod teardown;
+mod wire;
 
 /// The cluster is a directory of manifests.
 const PLACE: kit::Place = kit::Place::Files;

@@ -1,6 +1,7 @@
 //! What holds of the index whatever comes, and in whichever order.
 
 mod cluster;
+mod rest;
 mod subscriber;
 
 use std::collections::VecDeque;
@@ -115,7 +116,7 @@ impl World {
     }
 
     fn read(&mut self, subscribers: &mut [Subscriber]) {
-        while self.index.settle(4, self.now) {}
+        while self.index.settle(4, self.now).is_some_and(|next| next <= self.now) {}
         self.now += Duration::from_millis(500);
         self.index.sweep(self.now);
         subscribers.iter_mut().for_each(|it| it.read(&mut self.index, self.now));
@@ -144,7 +145,7 @@ fn kind_of(event: &Event) -> Kind {
 fn fresh(cluster: &Cluster) -> Index {
     let mut index = Index::new(Arc::new(Config::default()), Instant::now());
     Kind::ALL.iter().for_each(|kind| index.apply(cluster.list(*kind)));
-    while index.settle(100, Instant::now()) {}
+    index.settle(usize::MAX, Instant::now());
     index
 }
 
