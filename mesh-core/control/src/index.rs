@@ -335,6 +335,3 @@ fn forget(readers: &mut AHashMap<Interest, AHashSet<usize>>, interest: &Interest
         }
     }
 }
-
-#[cfg(test)]
-mod tests;
