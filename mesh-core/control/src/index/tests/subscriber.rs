@@ -102,7 +102,17 @@ pub(super) fn requests() -> Vec<Request> {
 pub(super) fn answer(index: &mut Index, request: &Request) -> Told {
     let mut subscriber = Subscriber::new(request.clone());
     subscriber.read(index, Instant::now());
-    subscriber.told
+    subscriber.told.settled()
+}
+
+impl Told {
+    /// A stream outlives its Service and says that it is gone; who comes later is refused. Both know the same.
+    fn settled(self) -> Self {
+        match self {
+            Self::NoEndpoints { exists: false } => Self::Refused(5),
+            other => other,
+        }
+    }
 }
 
 impl Subscriber {
@@ -152,7 +162,7 @@ impl Subscriber {
         if matches!(self.told, Told::Refused(_)) {
             self.read(index, now);
         }
-        self.told.clone()
+        self.told.clone().settled()
     }
 
     fn end(&mut self, code: u16) {
