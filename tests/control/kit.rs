@@ -459,8 +459,8 @@ impl Gate {
     pub(crate) fn swallow(&self) {
         let port = self.port;
         let rules = format!(
-            "table inet gate {{ chain lost {{ type filter hook input priority 0; \
-             tcp dport {port} drop; tcp sport {port} drop; }} }}"
+            "table inet gate {{\n chain lost {{\n type filter hook input priority 0\n \
+             tcp dport {port} drop\n tcp sport {port} drop\n }}\n}}\n"
         );
         let output = with_input(Command::new("nft").args(["-f", "-"]), &rules);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
