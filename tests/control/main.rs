@@ -6,10 +6,12 @@
 
 mod destination;
 mod faults;
+mod heartbeat;
 mod identity;
 mod injector;
 mod kit;
 mod public_api;
 mod sp_validator;
+mod spans;
 mod tap;
 mod webhook;

@@ -185,9 +185,15 @@ pub struct DestinationArgs {
     /// Speak HTTP/2 between proxies
     #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, default_value_t = true)]
     pub enable_h2_upgrade: bool,
-    /// Read EndpointSlices
+    /// Read EndpointSlices, and not the older Endpoints
     #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, default_value_t = true)]
     pub enable_endpoint_slices: bool,
+    /// Give endpoints in the zone of the client ten times their weight
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, default_value_t = false)]
+    pub ext_endpoint_zone_weights: bool,
+    /// Follow the clusters that Secrets in the own namespace lead to
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, default_value_t = false)]
+    pub remote_clusters: bool,
     /// Prefer IPv6 addresses of endpoints that have both
     #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, default_value_t = false)]
     pub enable_ipv6: bool,

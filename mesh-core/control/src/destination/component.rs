@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use super::clusters::Links;
 use super::server::Destination;
 use crate::args::{DestinationArgs, TransportMode};
 use crate::config::{Config, DefaultPolicy};
@@ -36,10 +37,16 @@ pub async fn run(args: &DestinationArgs, runtime: &Runtime) -> Result<(), RunErr
     });
     tokio::spawn(index.clone().settle());
     let counters = Counters::new(&runtime.registry);
+    let links = args.remote_clusters.then(|| {
+        let (links, client) = (Links::new(index.clone(), counters.clone()), client.clone());
+        let namespace = runtime.namespace.clone();
+        tokio::spawn(async move { links.follow(client, &namespace).await })
+    });
     let following = tokio::spawn(kube::run(client.clone(), Arc::new(index.clone()), counters, None));
     write(runtime, client.clone(), &index);
     serve_all(args, runtime, &index).await?;
     following.abort();
+    links.iter().for_each(tokio::task::JoinHandle::abort);
     Ok(())
 }
 
@@ -50,6 +57,10 @@ fn write(runtime: &Runtime, client: ::kube::Client, index: &Shared) {
         ("linkerd-destination-endpoint-write", super::external::MANAGER, super::external::plan),
     ];
     for (lease, manager, plan) in plans {
+        // Without slices there is nothing to write for workloads outside the cluster, and no right to.
+        if manager == super::external::MANAGER && !index.lock().config().endpoint_slices {
+            continue;
+        }
         let leadership = Leadership::campaign(runtime, client.clone(), lease, Timing::default());
         let registry = runtime.registry.clone();
         tokio::spawn(writer::run(client.clone(), index.clone(), leadership, plan, manager, registry));
@@ -104,6 +115,8 @@ pub fn config(args: &DestinationArgs) -> Result<Config, RunError> {
         cluster_domain: args.cluster_domain.clone(),
         h2_upgrade: args.enable_h2_upgrade,
         transport_header: args.outbound_transport_mode == TransportMode::TransportHeader,
+        endpoint_slices: args.enable_endpoint_slices,
+        zone_weights: args.ext_endpoint_zone_weights,
         ipv6: args.enable_ipv6,
         inbound_port: args.inbound_port,
         opaque_ports: args.default_opaque_ports.clone(),
@@ -131,6 +144,12 @@ fn register(index: &Shared, registry: &Registry) {
             text,
             "# TYPE discovery_subscribers gauge\ndiscovery_subscribers {}",
             figures.subscribers
+        );
+        let _ = writeln!(text, "# HELP discovery_clusters Other clusters that are followed.");
+        let _ = writeln!(
+            text,
+            "# TYPE discovery_clusters gauge\ndiscovery_clusters {}",
+            index.store().clusters()
         );
         let _ = writeln!(text, "# HELP discovery_records Objects of the cluster that are known, by kind.");
         let _ = writeln!(text, "# TYPE discovery_records gauge");

@@ -15,6 +15,7 @@ use tokio::sync::{Semaphore, watch};
 
 use super::{Body, status_headers};
 use crate::index::Refusal;
+use crate::runtime::spans;
 
 /// What a method answers with.
 pub type Method = Pin<Box<dyn Future<Output = Result<Body, Refusal>> + Send>>;
@@ -109,7 +110,12 @@ async fn connection(
     let _ = stream.set_nodelay(true);
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let methods = Arc::clone(&methods);
-        let answer = async move { Ok(respond(methods.as_ref(), request, limits.request).await) };
+        let span = spans::begin(&request);
+        let answer = async move {
+            let response = respond(methods.as_ref(), request, limits.request).await;
+            spans::end(&span, &response);
+            Ok(response)
+        };
         // Boxed, so that a stream holds the body alone and not the room that finding the answer took.
         Box::pin(answer) as Answer
     });

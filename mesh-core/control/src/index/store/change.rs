@@ -8,9 +8,9 @@ use ahash::AHashMap;
 use super::table::Change;
 use super::{Holder, Interest, Store};
 use crate::record::{
-    AuthorizationPolicy, EgressNetwork, EndpointSlice, ExternalWorkload, Fault, Key, MeshTlsAuthentication,
-    Namespace, NetworkAuthentication, Node, Owned, ParentKind, Pod, Profile, RateLimit, Route, Server,
-    ServerAuthorization, Service, TargetKind, Text, TrafficSplit,
+    AuthorizationPolicy, EgressNetwork, EndpointSlice, Endpoints, ExternalWorkload, Fault, Key,
+    MeshTlsAuthentication, Namespace, NetworkAuthentication, Node, Owned, ParentKind, Pod, Profile,
+    RateLimit, Route, Server, ServerAuthorization, Service, TargetKind, Text, TrafficSplit,
 };
 
 impl Store {
@@ -127,6 +127,25 @@ impl Store {
             }
             self.touched.push(Interest::Service(service));
         }
+    }
+
+    pub(super) fn endpoints_changed(&mut self, change: Change<Endpoints>) {
+        let targets = |endpoints: &Option<std::sync::Arc<Endpoints>>| -> ahash::AHashSet<(TargetKind, Key)> {
+            let parts = endpoints.iter().flat_map(|endpoints| endpoints.parts.iter());
+            parts.flat_map(|part| part.endpoints.iter()).filter_map(|it| it.target.clone()).collect()
+        };
+        let (old, new) = (targets(&change.old), targets(&change.new));
+        let Some(service) = change.sides().next().map(|endpoints| endpoints.key.clone()) else { return };
+        for target in old.difference(&new) {
+            drop_from(&mut self.services_of, target, &service);
+        }
+        for target in new {
+            let services = self.services_of.entry(target).or_default();
+            if !services.contains(&service) {
+                services.push(service.clone());
+            }
+        }
+        self.touched.push(Interest::Service(service));
     }
 
     pub(super) fn profile_changed(&mut self, change: Change<Profile>) {
