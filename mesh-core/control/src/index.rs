@@ -11,6 +11,7 @@
 
 pub mod cell;
 pub mod clusters;
+pub mod outbox;
 pub mod shared;
 pub mod snapshot;
 pub mod store;
@@ -97,24 +98,28 @@ impl Index {
 
     /// Takes an event. Answers change only in [`Index::settle`].
     pub fn apply(&mut self, event: Event) {
+        self.store.note_touched(self.readers.is_empty());
         self.store.apply(event);
         self.mark();
     }
 
     /// Takes an event of another cluster.
     pub fn apply_remote(&mut self, cluster: &Text, event: Event) {
+        self.store.note_touched(self.readers.is_empty());
         self.store.apply_remote(cluster, event);
         self.mark();
     }
 
     /// Makes another cluster known, or gives it other settings. Its records come by [`Index::apply_remote`].
     pub fn link(&mut self, cluster: &Text, config: Arc<Config>) {
+        self.store.note_touched(self.readers.is_empty());
         self.store.link(cluster, config);
         self.mark();
     }
 
     /// Forgets another cluster.
     pub fn unlink(&mut self, cluster: &Text) {
+        self.store.note_touched(self.readers.is_empty());
         self.store.unlink(cluster);
         self.mark();
     }

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use http::{HeaderMap, Request, Response};
+use http::{Request, Response};
 use jiff::Timestamp;
 use mesh_api::otlp;
 use parking_lot::Mutex;
@@ -356,8 +356,7 @@ impl Visit for Fields {
 
 impl Parent {
     /// The context that a request came with.
-    fn of(headers: &HeaderMap) -> Option<Self> {
-        let text = |name: &str| headers.get(name)?.to_str().ok();
+    fn of<'a>(text: impl Fn(&str) -> Option<&'a str>) -> Option<Self> {
         if let Some(parent) = text("traceparent").and_then(Self::w3c) {
             return Some(parent);
         }
@@ -395,16 +394,22 @@ impl fmt::Display for Parent {
 
 /// The span of a request; one that costs nothing where spans go nowhere.
 pub fn begin<B>(request: &Request<B>) -> Span {
+    let headers = request.headers();
+    begin_call(request.uri().path(), request.method().as_str(), |name| headers.get(name)?.to_str().ok())
+}
+
+/// As [`begin`], for servers with other requests. `header` finds a field by its name.
+pub fn begin_call<'a>(path: &str, method: &str, header: impl Fn(&str) -> Option<&'a str>) -> Span {
     if !tracing::span_enabled!(target: TARGET, tracing::Level::INFO) {
         return Span::none();
     }
-    let parent = Parent::of(request.headers()).map(|parent| parent.to_string());
+    let parent = Parent::of(header).map(|parent| parent.to_string());
     tracing::info_span!(
         target: TARGET,
         "request",
-        path = request.uri().path(),
+        path = path,
         context = parent,
-        http.request.method = request.method().as_str(),
+        http.request.method = method,
         http.response.status_code = tracing::field::Empty,
         rpc.grpc.status_code = tracing::field::Empty,
     )
@@ -420,8 +425,13 @@ pub fn end<B>(span: &Span, response: &Response<B>) {
     let status =
         response.headers().get("grpc-status").and_then(|status| status.to_str().ok()?.parse::<i64>().ok());
     if let Some(status) = status {
-        span.record("rpc.grpc.status_code", status);
+        end_call(span, status);
     }
+}
+
+/// Notes the gRPC status of an answer.
+pub fn end_call(span: &Span, status: i64) {
+    span.record("rpc.grpc.status_code", status);
 }
 
 // === impl Traced ===
@@ -464,6 +474,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use http::HeaderMap;
+
     use super::*;
 
     fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
@@ -473,23 +485,24 @@ mod tests {
             .collect()
     }
 
+    fn of(headers: HeaderMap) -> Option<Parent> {
+        Parent::of(|name| headers.get(name)?.to_str().ok())
+    }
+
     #[test]
     fn contexts_of_both_kinds_are_read_and_nonsense_is_none() {
         let (trace, span) = ("0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331");
         let w3c = format!("00-{trace}-{span}-01");
-        let parent = Parent::of(&headers(&[("traceparent", &w3c)])).unwrap();
+        let parent = of(headers(&[("traceparent", &w3c)])).unwrap();
         assert_eq!((parent.to_string(), parent.sampled), (w3c.clone(), true));
         let b3 = headers(&[("x-b3-traceid", trace), ("x-b3-spanid", span), ("x-b3-sampled", "0")]);
-        assert_eq!(Parent::of(&b3), Some(Parent { sampled: false, ..parent }));
+        assert_eq!(of(b3), Some(Parent { sampled: false, ..parent }));
         let short = headers(&[("x-b3-traceid", span), ("x-b3-spanid", span)]);
-        assert_eq!(Parent::of(&short).map(|parent| parent.trace), u128::from_str_radix(span, 16).ok());
+        assert_eq!(of(short).map(|parent| parent.trace), u128::from_str_radix(span, 16).ok());
         for text in ["", "00-1-2-01", &w3c.replace("00-", "ff-"), &w3c.replace('a', "+"), &w3c[..50]] {
-            assert_eq!(Parent::of(&headers(&[("traceparent", text)])), None, "{text}");
+            assert_eq!(of(headers(&[("traceparent", text)])), None, "{text}");
         }
-        assert_eq!(
-            Parent::of(&headers(&[("traceparent", &format!("00-{}-{span}-01", "0".repeat(32)))])),
-            None
-        );
+        assert_eq!(of(headers(&[("traceparent", &format!("00-{}-{span}-01", "0".repeat(32)))])), None);
     }
 
     #[tokio::test]
