@@ -10,6 +10,7 @@ mod heartbeat;
 mod identity;
 mod injector;
 mod kit;
+mod manifests;
 mod public_api;
 mod sp_validator;
 mod spans;

@@ -162,6 +162,9 @@ pub struct DestinationArgs {
     /// What all components share.
     #[command(flatten)]
     pub common: CommonArgs,
+    /// Read this directory of manifests instead of an API server: answers alone, nothing is written or judged
+    #[arg(long, value_name = "DIR")]
+    pub manifests: Option<PathBuf>,
     /// Where the destination API is served
     #[arg(long, value_name = "ADDR", default_value = ":8086")]
     pub grpc_addr: ListenAddr,

@@ -12,6 +12,7 @@ use crate::index::shared::Shared;
 use crate::record::Kind;
 use crate::runtime::lease::{Leadership, Timing};
 use crate::runtime::{self, Registry};
+use crate::source::files;
 use crate::source::kube::{self, Counters};
 use crate::writer::{self, Plan};
 use crate::{RunError, Runtime};
@@ -20,11 +21,10 @@ use mesh_core::identity::MeshNames;
 /// Serves until the end begins.
 ///
 /// # Errors
-/// When an address is taken, an argument cannot be used, or there is no way to the API server.
+/// When an address is taken, an argument cannot be used, or there is no way to the API server or the manifests.
 pub async fn run(args: &DestinationArgs, runtime: &Runtime) -> Result<(), RunError> {
     let index = Shared::new(Arc::new(config(args)?));
     register(&index, &runtime.registry);
-    let client = runtime.client().await?;
     let gate = runtime.readiness.gate("every kind has been listed once");
     let mut ready = index.ready();
     tokio::spawn(async move {
@@ -34,6 +34,17 @@ pub async fn run(args: &DestinationArgs, runtime: &Runtime) -> Result<(), RunErr
         }
     });
     tokio::spawn(index.clone().settle());
+    if let Some(folder) = &args.manifests {
+        let following = files::run(folder.clone(), Arc::new(index.clone()));
+        return tokio::select! {
+            ended = serve_all(args, runtime, &index) => ended,
+            ended = following => {
+                let problem = ended.err().map_or_else(|| "it ended".to_owned(), |error| error.to_string());
+                Err(RunError::Argument { flag: "manifests", problem })
+            }
+        };
+    }
+    let client = runtime.client().await?;
     let counters = Counters::new(&runtime.registry);
     let links = args.remote_clusters.then(|| {
         let (links, client) = (Links::new(index.clone(), counters.clone()), client.clone());
@@ -85,8 +96,16 @@ async fn serve_all(args: &DestinationArgs, runtime: &Runtime, index: &Shared) ->
         let _ = end.send(true);
     });
     let limits = Limits { drain: runtime::DRAIN_LIMIT, ..Limits::default() };
+    let judging = async {
+        if args.manifests.is_none() {
+            return crate::policy::webhook::run(&args.webhook, runtime).await;
+        }
+        // No API server asks.
+        runtime.shutdown.signaled().await;
+        Ok(())
+    };
     let (webhook, (), ()) = tokio::join!(
-        crate::policy::webhook::run(&args.webhook, runtime),
+        judging,
         serve(discovery, Arc::new(Api::new(index.clone(), super::server::METHODS)), limits, down.clone()),
         serve(policy, Arc::new(Api::new(index.clone(), crate::policy::server::METHODS)), limits, down),
     );

@@ -29,7 +29,7 @@ const KINDS: [Kind; 8] = [
 pub struct Cluster {
     store: Store,
     config: Arc<Config>,
-    /// Whether every kind has been listed; a part of it would look like the whole.
+    /// Whether what addresses need has been listed; a part of it would look like the whole.
     known: bool,
 }
 
@@ -56,7 +56,7 @@ impl Cluster {
         &self.config
     }
 
-    /// Whether every kind has been listed.
+    /// Whether what addresses need has been listed.
     pub fn is_known(&self) -> bool {
         self.known
     }
@@ -95,14 +95,19 @@ impl Clusters {
         let remote = |interest| Interest::Remote(name.clone(), Box::new(interest));
         let mut touched: Vec<Interest> = cluster.store.take_touched().into_iter().map(remote).collect();
         if !cluster.known {
-            let wanted = KINDS.iter().filter(|kind| cluster.config.reads(**kind));
-            cluster.known = wanted.into_iter().all(|kind| cluster.store.is_listed(*kind));
+            let mut needed = KINDS.iter().filter(|kind| cluster.config.reads(**kind) && is_needed(**kind));
+            cluster.known = needed.all(|kind| cluster.store.is_listed(*kind));
             if cluster.known {
                 touched.push(Interest::Cluster(name.clone()));
             }
         }
         touched
     }
+}
+
+/// Owners give names to metrics and nothing else: an account that may not read them still leads to addresses.
+fn is_needed(kind: Kind) -> bool {
+    !matches!(kind, Kind::ReplicaSet | Kind::Job)
 }
 
 // === impl RemoteSink ===
