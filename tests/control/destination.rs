@@ -2,6 +2,7 @@
 //! refused, statuses and slices written by the holder of the lease, and nothing of it lost when a replica ends.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use linkerd2_proxy_api::destination::destination_client::DestinationClient;
 use linkerd2_proxy_api::destination::{GetDestination, update::Update};
@@ -18,6 +19,12 @@ pub(crate) struct Replica {
     pub(crate) discovery: SocketAddr,
     policy: SocketAddr,
     webhook: u16,
+}
+
+/// Whose turn it is: of several replicas at once, one would have the leases that another waits for.
+pub(crate) fn turn() -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    ONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Replica {
@@ -76,6 +83,7 @@ fn server(namespace: &str) -> Value {
 
 #[test]
 fn proxies_are_answered_from_a_real_cluster_and_users_told() {
+    let _turn = turn();
     let lab = lab();
     let replica = Replica::start(lab, "linkerd-destination-a");
     lab.serve("linkerd-policy-validator", replica.webhook);
@@ -177,6 +185,7 @@ fn proxies_are_answered_from_a_real_cluster_and_users_told() {
 
 #[test]
 fn other_clusters_are_followed_with_the_rights_that_the_chart_gives() {
+    let _turn = turn();
     let lab = lab();
     let replica =
         Replica::start_with(lab, "linkerd-destination-linked", &["--remote-clusters=true".to_owned()]);
@@ -213,4 +222,6 @@ fn other_clusters_are_followed_with_the_rights_that_the_chart_gives() {
     assert_eq!(replica.process.metric("discovery_clusters"), Some(1.0));
     lab.kubectl(&["delete", "secret", "cluster-credentials-east", "--namespace", "linkerd"]);
     eventually("the end of the link", || addresses(&replica, &path).is_none().then_some(()));
+    // The leases are given up for the next.
+    assert_eq!(replica.process.terminate(), Some(0));
 }

@@ -11,7 +11,7 @@ use prost::Message as _;
 use tonic::Request;
 use tonic::transport::Channel;
 
-use crate::destination::Replica;
+use crate::destination::{Replica, turn};
 use crate::kit::{eventually, lab, run};
 
 type Received = Arc<Mutex<Vec<otlp::ResourceSpans>>>;
@@ -83,6 +83,7 @@ fn by_trace(received: &Received) -> HashMap<String, (String, otlp::Span)> {
 
 #[test]
 fn a_collector_gets_the_spans_of_requests_in_the_callers_trace() {
+    let _turn = turn();
     let lab = lab();
     let (address, received) = collector();
     let replica =

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::ArgPredicate;
+use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use mesh_core::duration::GoDuration;
 use mesh_core::identity::TrustDomain;
@@ -158,6 +159,7 @@ pub enum IssuerScheme {
 
 /// Arguments of `destination`: discovery and policy.
 #[derive(Clone, Debug, Args)]
+#[command(mut_arg("webhook_config", unless_manifests), mut_arg("tls_secret", unless_manifests))]
 pub struct DestinationArgs {
     /// What all components share.
     #[command(flatten)]
@@ -233,6 +235,12 @@ pub enum TransportMode {
     TransportHeader,
     /// Connect to the port itself; the redirection does the rest.
     Transparent,
+}
+
+/// Required where there is an API server that asks.
+fn unless_manifests(arg: Arg) -> Arg {
+    let none = ("manifests", ArgPredicate::IsPresent, "none");
+    arg.required(false).required_unless_present("manifests").default_value_if(none.0, none.1, none.2)
 }
 
 /// What a webhook needs to know of its own certificate.
@@ -496,6 +504,19 @@ mod tests {
         for text in ["", ":", "8080", ":x", ":65536", "localhost:80", "::1:80x"] {
             assert!(text.parse::<ListenAddr>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn destination_needs_a_certificate_unless_nobody_asks_for_it() {
+        let parse = |more: &[&str]| {
+            Cli::try_parse_from(["linkerd-controller", "destination"].iter().chain(more).copied())
+        };
+        let error = parse(&[]).unwrap_err().to_string();
+        assert!(error.contains("--webhook-config") && error.contains("--tls-secret"), "{error}");
+        assert!(parse(&["--webhook-config=a", "--tls-secret=b"]).is_ok());
+        let cli = parse(&["--manifests=/some/where"]).unwrap();
+        let Component::Destination(args) = cli.component else { panic!("another component") };
+        assert_eq!(args.manifests, Some(PathBuf::from("/some/where")));
     }
 
     #[test]

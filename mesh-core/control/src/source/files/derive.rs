@@ -14,6 +14,9 @@ use crate::record::{
     Record, Service, ServiceKind, TargetKind, Text,
 };
 
+/// Names and numbers of ports.
+type Ports = Vec<(Text, u16)>;
+
 /// Records of a directory by their places.
 type Records = AHashMap<(Kind, Key), Record>;
 
@@ -60,13 +63,13 @@ pub(super) fn slices(records: &Records) -> Vec<EndpointSlice> {
 
 /// One slice for each family and each set of ports, as named ports may differ between pods of a rollout.
 fn of_service(service: &Service, workloads: &Workloads<'_>) -> Vec<EndpointSlice> {
-    let mut groups: BTreeMap<(bool, Vec<(Text, u16)>), Vec<Endpoint>> = BTreeMap::new();
+    let mut groups: BTreeMap<(bool, Ports), Vec<Endpoint>> = BTreeMap::new();
     for workload in workloads.selected(service) {
         let number = |target: &PortTarget| match target {
             PortTarget::Number(number) => Some(*number),
             PortTarget::Name(name) => workload.named_port(name),
         };
-        let ports: Vec<(Text, u16)> = service
+        let ports: Ports = service
             .ports
             .iter()
             .filter_map(|port| Some((port.name.clone(), number(&port.target)?)))
