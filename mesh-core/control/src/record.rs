@@ -29,7 +29,7 @@ pub use authorization::{
 pub use endpoints::Endpoints;
 pub use external::ExternalWorkload;
 pub use fault::{Fault, FaultTarget};
-pub use kind::{DecodeError, Decoded, Kind, Page, Record, Watched};
+pub use kind::{DecodeError, Decoded, Kind, Page, PageHead, Record, Watched};
 pub use meta::{Key, Meta, Uid};
 pub use mirror::Mirror;
 pub use node::{Namespace, Node, Owned, Owner};

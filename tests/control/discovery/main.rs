@@ -16,6 +16,7 @@ mod owners;
 mod profile;
 mod remote;
 mod selected;
+mod wire;
 
 /// The cluster is a directory of manifests.
 const PLACE: kit::Place = kit::Place::Files;
