@@ -84,6 +84,8 @@ fn a_directory_is_served_and_followed_without_an_api_server() {
         assert_eq!(added(&mut stream).await, ["10.1.0.2:8080"]);
     });
 
+    // A connection that stays open would be waited for.
+    drop((client, runtime));
     let pid = nix::unistd::Pid::from_raw(i32::try_from(process.0.id()).unwrap());
     nix::sys::signal::kill(pid, Signal::SIGTERM).unwrap();
     let status = eventually("the end", || process.0.try_wait().unwrap());

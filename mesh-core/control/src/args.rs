@@ -159,7 +159,7 @@ pub enum IssuerScheme {
 
 /// Arguments of `destination`: discovery and policy.
 #[derive(Clone, Debug, Args)]
-#[command(mut_arg("webhook_config", unless_manifests), mut_arg("tls_secret", unless_manifests))]
+#[command(mut_args(unless_manifests))]
 pub struct DestinationArgs {
     /// What all components share.
     #[command(flatten)]
@@ -237,8 +237,11 @@ pub enum TransportMode {
     Transparent,
 }
 
-/// Required where there is an API server that asks.
+/// What the webhook needs is required where there is an API server that asks.
 fn unless_manifests(arg: Arg) -> Arg {
+    if !["webhook_config", "tls_secret"].contains(&arg.get_id().as_str()) {
+        return arg;
+    }
     let none = ("manifests", ArgPredicate::IsPresent, "none");
     arg.required(false).required_unless_present("manifests").default_value_if(none.0, none.1, none.2)
 }
