@@ -10,6 +10,7 @@
 //! snapshot when it can write. Nothing here does IO, and nothing is kept for a topic that nobody listens to.
 
 pub mod cell;
+pub mod outbox;
 pub mod shared;
 pub mod snapshot;
 pub mod store;
@@ -95,6 +96,7 @@ impl Index {
 
     /// Takes an event. Answers change only in [`Index::settle`].
     pub fn apply(&mut self, event: Event) {
+        self.store.note_touched(self.readers.is_empty());
         self.store.apply(event);
         for interest in self.store.take_touched() {
             if let Some(readers) = self.readers.get(&interest) {

@@ -38,4 +38,4 @@ pub use route::{
 pub use selector::Selector;
 pub use service::{PortTarget, Service, ServiceKind, ServicePort};
 pub use slice::{AddressFamily, Endpoint, EndpointSlice, Gateway, TargetKind};
-pub use text::{Labels, Text};
+pub use text::{Labels, List, Text};
