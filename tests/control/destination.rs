@@ -13,15 +13,15 @@ use tonic::transport::Channel;
 use crate::kit::{ADDRESS, Lab, Process, eventually, free_port, lab, run};
 
 /// A replica and where its APIs are.
-struct Replica {
+pub(crate) struct Replica {
     process: Process,
-    discovery: SocketAddr,
-    policy: SocketAddr,
-    webhook: u16,
+    pub(crate) discovery: SocketAddr,
+    pub(crate) policy: SocketAddr,
+    pub(crate) webhook: u16,
 }
 
 impl Replica {
-    fn start(lab: &Lab, pod: &str) -> Self {
+    pub(crate) fn start(lab: &Lab, pod: &str) -> Self {
         let address = || SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), free_port());
         let (discovery, policy, webhook) = (address(), address(), free_port());
         let args = [

@@ -8,6 +8,7 @@ mod destination;
 mod faults;
 mod identity;
 mod injector;
+mod interop;
 mod kit;
 mod public_api;
 mod sp_validator;

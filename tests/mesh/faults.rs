@@ -6,6 +6,8 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use mesh_tests::cluster::TestImage;
+
 use crate::kit::{self, Mesh};
 
 /// The label of a pod of the control plane.
@@ -80,4 +82,34 @@ pub(crate) fn identity_is_gone(mesh: &Mesh, client: SocketAddr) {
     mesh.kubectl(&["scale", "deployment/linkerd-identity", "-n", "linkerd", "--replicas=1"]);
     mesh.linkerd(&["check", "--wait=120s"]).expect_success();
     traffic.end();
+}
+
+/// Without the webhook pods start as they are, unless the webhook is configured to forbid that.
+pub(crate) fn injector_is_gone(mesh: &Mesh) {
+    const CONFIG: &str = "mutatingwebhookconfiguration/linkerd-proxy-injector-webhook-config";
+    let policy = |value: &str| {
+        let patch =
+            format!(r#"[{{"op": "replace", "path": "/webhooks/0/failurePolicy", "value": "{value}"}}]"#);
+        mesh.kubectl(&["patch", CONFIG, "--type=json", "-p", &patch]);
+    };
+    let image = format!("--image={}", TestImage::Pause.name());
+    let run = |name: &str| {
+        mesh.try_kubectl(&["run", name, "-n", "shop", &image, "--image-pull-policy=Never", "--restart=Never"])
+    };
+    let containers = |name: &str| mesh.containers("shop", &format!("run={name}"));
+
+    mesh.kubectl(&["scale", "deployment/linkerd-proxy-injector", "-n", "linkerd", "--replicas=0"]);
+    let pods = ["wait", "--for=delete", "pod", "-n", "linkerd", "--timeout=60s", "-l"];
+    mesh.kubectl(&[&pods[..], &[&format!("{COMPONENT}=proxy-injector")]].concat());
+    run("open").unwrap();
+    assert_eq!(containers("open"), "", "nobody could add a proxy");
+    policy("Fail");
+    let refused = run("closed").unwrap_err();
+    assert!(refused.contains("linkerd-proxy-injector"), "{refused}");
+    policy("Ignore");
+    mesh.kubectl(&["scale", "deployment/linkerd-proxy-injector", "-n", "linkerd", "--replicas=1"]);
+    mesh.linkerd(&["check", "--wait=120s"]).expect_success();
+    run("meshed").unwrap();
+    assert!(containers("meshed").contains("linkerd-proxy"));
+    mesh.kubectl(&["delete", "pod", "open", "meshed", "-n", "shop", "--grace-period=1"]);
 }

@@ -112,6 +112,11 @@ impl Mesh {
             .unwrap_or_else(|error| panic!("{error:#}\n{}", self.state()))
     }
 
+    /// What kubectl prints, or why it fails.
+    pub(crate) fn try_kubectl(&self, args: &[&str]) -> Result<String, String> {
+        stdout_of(&mut self.cluster.kubectl(args)).map_err(|error| format!("{error:#}"))
+    }
+
     /// Waits until every Deployment of a namespace is rolled out.
     pub(crate) fn rollout(&self, namespace: &str, limit: Duration) {
         let deadline = Instant::now() + limit;
