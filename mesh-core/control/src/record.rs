@@ -25,7 +25,7 @@ pub use authorization::{
 };
 pub use external::ExternalWorkload;
 pub use fault::{Fault, FaultTarget};
-pub use kind::{DecodeError, Decoded, Kind, Page, Record, Watched};
+pub use kind::{DecodeError, Decoded, Kind, Page, PageHead, Record, Watched};
 pub use meta::{Key, Meta, Uid};
 pub use node::{Namespace, Node, Owned, Owner};
 pub use pod::{ContainerPort, Phase, Pod, ProxyFacts};

@@ -5,8 +5,8 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -27,6 +27,9 @@ type Body = UnsyncBoxBody<Bytes, Infallible>;
 
 const PODS: &str = "/api/v1/pods";
 const SLICES: &str = "/apis/discovery.k8s.io/v1/endpointslices";
+const SECRET: &str = "/api/v1/namespaces/linkerd/secrets/none";
+const EMPTY_SECRET: &str =
+    r#"{"apiVersion":"v1","kind":"Secret","metadata":{"name":"none","namespace":"linkerd"}}"#;
 /// Kinds of which there are objects; the other built-in ones are served and empty.
 const SERVED: [&str; 7] = [
     "/api/v1/nodes",
@@ -63,7 +66,8 @@ impl ApiServer {
             cluster: Cluster::new(size.clone()),
             version: 1,
             watches: Vec::new(),
-            written: HashMap::new(),
+            // The manifest brings the webhook's Secret along, still empty.
+            written: HashMap::from([(SECRET.to_owned(), EMPTY_SECRET.into())]),
         };
         let server = Self { address, state: Arc::new(Mutex::new(state)) };
         let this = server.clone();
@@ -142,28 +146,23 @@ impl ApiServer {
 // === impl State ===
 
 impl State {
+    /// A page with its metadata first, as the API server writes it.
     fn page(&self, path: &str, from: usize, limit: usize) -> String {
-        let services = self.cluster.size.services;
-        let mut page = Page { text: String::from(r#"{"items":["#), from, limit, seen: 0 };
+        let cluster = &self.cluster;
+        let range = from..from.saturating_add(limit);
+        let services = cluster.size.services;
         match path {
-            PODS => self.cluster.pods().for_each(|(service, at)| {
-                page.item(|out| self.cluster.pod_now(service, at, out));
+            PODS => page(self.version, range, cluster.pods(), |(service, at), out| {
+                cluster.pod_now(service, at, out)
             }),
-            SLICES => self.cluster.slices().for_each(|(service, slice)| {
-                page.item(|out| self.cluster.slice(service, slice, 1, out));
+            SLICES => page(self.version, range, cluster.slices(), |(service, slice), out| {
+                cluster.slice(service, slice, 1, out);
             }),
-            "/api/v1/services" => {
-                (0..services).for_each(|number| page.item(|out| content::service(number, out)))
-            }
-            "/apis/apps/v1/replicasets" => {
-                (0..services).for_each(|number| page.item(|out| content::replica_set(number, out)));
-            }
-            "/api/v1/nodes" => {
-                (0..content::NODES).for_each(|number| page.item(|out| content::write_node(number, out)));
-            }
-            _ => {}
+            "/api/v1/services" => page(self.version, range, 0..services, content::service),
+            "/apis/apps/v1/replicasets" => page(self.version, range, 0..services, content::replica_set),
+            "/api/v1/nodes" => page(self.version, range, 0..content::NODES, content::write_node),
+            _ => page(self.version, range, 0..0, |_, _| {}),
         }
-        page.end(self.version)
     }
 
     fn tell_slice(&mut self, service: usize, slice: usize) {
@@ -186,31 +185,26 @@ impl State {
     }
 }
 
-/// A page of a list as it is written.
-struct Page {
-    text: String,
-    from: usize,
-    limit: usize,
-    seen: usize,
-}
-
-impl Page {
-    fn item(&mut self, write: impl FnOnce(&mut String)) {
-        if self.seen >= self.from && self.seen - self.from < self.limit {
-            if self.seen > self.from {
-                self.text.push(',');
-            }
-            write(&mut self.text);
+/// Writes the objects of a range.
+fn page<T>(
+    version: u64,
+    range: Range<usize>,
+    objects: impl Iterator<Item = T>,
+    write: impl Fn(T, &mut String),
+) -> String {
+    let mut objects = objects.skip(range.start);
+    let mut items = String::new();
+    for object in objects.by_ref().take(range.len()) {
+        if !items.is_empty() {
+            items.push(',');
         }
-        self.seen += 1;
+        write(object, &mut items);
     }
-
-    fn end(mut self, version: u64) -> String {
-        let next = self.from.saturating_add(self.limit);
-        let next = if next < self.seen { format!(r#","continue":"{next}""#) } else { String::new() };
-        let _ = write!(self.text, r#"],"metadata":{{"resourceVersion":"{version}"{next}}}}}"#);
-        self.text
-    }
+    let next = match objects.next() {
+        Some(_) => format!(r#","continue":"{}""#, range.end),
+        None => String::new(),
+    };
+    format!(r#"{{"metadata":{{"resourceVersion":"{version}"{next}}},"items":[{items}]}}"#)
 }
 
 fn whole(status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {

@@ -1,8 +1,8 @@
 //! How much a control plane of some size takes: `cargo bench-control-plane [WHAT] [--services N] [--proxies N] …`.
 //!
-//! `destination` runs in a process of its own (this program, asked to `serve`), as the charts start it: it reads the
-//! cluster through its own client from a stand-in for the API server. Simulated proxies hold real gRPC streams: for
-//! each destination one of addresses, one of profiles and one of policy, on one connection for each API.
+//! `linkerd-controller destination` runs in a process of its own, as the charts start it: it reads the cluster through
+//! its own client from a stand-in for the API server. Simulated proxies hold real gRPC streams: for each destination one
+//! of addresses, one of profiles and one of policy, on one connection for each API.
 //!
 //! WHAT is one of
 //! - `goal` (the default, at the size of the goal): memory, bytes and CPU time a stream, the time from a change to its
@@ -39,9 +39,6 @@ fn main() {
     // `cargo bench` says so; without it the program only shows that it works.
     let full = words.iter().any(|word| word == "--bench");
     words.retain(|word| word != "--bench");
-    if words.first().is_some_and(|word| word == "serve") {
-        return server::serve(&words[1..]);
-    }
     let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
     let what = words.first().filter(|word| !word.starts_with("--")).map_or("goal", String::as_str);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();

@@ -1,13 +1,10 @@
-//! The process that is measured, and the handle to it.
+//! The process that is measured: the program itself, as the charts start it.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use clap::Parser as _;
-use mesh_control::args::{Cli, Component as Which};
-use mesh_control::{Runtime, destination, identity, injector};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::api_server::ApiServer;
@@ -42,8 +39,10 @@ impl Component {
     pub(crate) fn start(name: &str, kubeconfig: &Path, args: impl FnOnce(SocketAddr) -> Vec<String>) -> Self {
         let [address, admin] = free_addresses();
         let begun = Instant::now();
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["serve", name, "--log-level=error"])
+        // Another build of it can be measured too.
+        let program = std::env::var_os("LINKERD_CONTROLLER");
+        let child = Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_linkerd-controller").into()))
+            .args([name, "--log-level=error"])
             .arg(format!("--kubeconfig={}", kubeconfig.display()))
             .arg(format!("--admin-addr={admin}"))
             .args(args(address))
@@ -114,6 +113,7 @@ impl Server {
                 format!("--webhook-addr={webhook}"),
                 "--webhook-config=none".to_owned(),
                 "--tls-secret=none".to_owned(),
+                "--fill-ca-bundle=false".to_owned(),
             ]
         });
         Self { component, policy, _folder: folder }
@@ -148,23 +148,4 @@ impl Server {
 fn free_addresses<const N: usize>() -> [SocketAddr; N] {
     let held = [(); N].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap());
     held.map(|listener| listener.local_addr().unwrap())
-}
-
-/// The life of the process that is measured: a component as the charts start it, on two threads, as the machine has
-/// cores.
-pub(crate) fn serve(words: &[String]) {
-    let cli = Cli::parse_from(std::iter::once("linkerd-controller".to_owned()).chain(words.iter().cloned()));
-    mesh_control::runtime::log::init(cli.component.common());
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
-    runtime.block_on(async {
-        let runtime = Runtime::start(&cli.component).await.unwrap();
-        match &cli.component {
-            Which::Destination(args) => destination::component::run(args, &runtime).await,
-            Which::Identity(args) => identity::run(args, &runtime).await,
-            Which::ProxyInjector(args) => injector::run(args, &runtime).await,
-            other => panic!("{} is not measured", other.name()),
-        }
-        .unwrap();
-    });
 }

@@ -4,7 +4,7 @@ use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::net::IpAddr;
 
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 
 use super::table::Change;
 use super::{Holder, Interest, Store};
@@ -98,21 +98,7 @@ impl Store {
         if let Some(slice) = &change.old {
             let service = service_of(slice);
             drop_from(&mut self.slices_of, &service, &slice.key);
-            // Other slices of the Service may name the same workload: the entry stays while one does.
-            let named: Vec<(TargetKind, Key)> = self
-                .slices(&service)
-                .flat_map(|slice| slice.endpoints.iter())
-                .filter_map(|it| it.target.clone())
-                .collect();
-            let named: ahash::AHashSet<_> = named.into_iter().collect();
-            let new = change.new.iter().filter(|new| service_of(new) == service);
-            let new: ahash::AHashSet<_> =
-                new.flat_map(|new| new.endpoints.iter()).filter_map(|it| it.target.clone()).collect();
-            for target in slice.endpoints.iter().filter_map(|it| it.target.as_ref()) {
-                if !named.contains(target) && !new.contains(target) {
-                    drop_from(&mut self.services_of, target, &service);
-                }
-            }
+            self.forget_targets(&service, slice, change.new.as_deref());
             self.touched.push(Interest::Service(service));
         }
         if let Some(slice) = &change.new {
@@ -128,6 +114,23 @@ impl Store {
                 }
             }
             self.touched.push(Interest::Service(service));
+        }
+    }
+
+    /// What a slice named and names no longer. Other slices of the Service may name the same workload: the entry stays
+    /// while one does.
+    fn forget_targets(&mut self, service: &Key, old: &EndpointSlice, new: Option<&EndpointSlice>) {
+        let new = new.filter(|new| service_of(new) == *service);
+        let still: AHashSet<_> = new.into_iter().flat_map(targets).collect();
+        let mut gone: Vec<(TargetKind, Key)> =
+            targets(old).filter(|target| !still.contains(target)).cloned().collect();
+        if gone.is_empty() {
+            return;
+        }
+        let named: AHashSet<_> = self.slices(service).flat_map(|slice| targets(slice)).collect();
+        gone.retain(|target| !named.contains(target));
+        for target in gone {
+            drop_from(&mut self.services_of, &target, service);
         }
     }
 
@@ -238,6 +241,10 @@ impl Store {
             }
         }
     }
+}
+
+fn targets(slice: &EndpointSlice) -> impl Iterator<Item = &(TargetKind, Key)> {
+    slice.endpoints.iter().filter_map(|endpoint| endpoint.target.as_ref())
 }
 
 fn service_of(slice: &EndpointSlice) -> Key {
