@@ -17,18 +17,22 @@ use crate::kit::{ADDRESS, Lab, Process, eventually, free_port, lab, run};
 pub(crate) struct Replica {
     pub(crate) process: Process,
     pub(crate) discovery: SocketAddr,
-    policy: SocketAddr,
-    webhook: u16,
+    pub(crate) policy: SocketAddr,
+    pub(crate) webhook: u16,
 }
 
-/// Whose turn it is: of several replicas at once, one would have the leases that another waits for.
-pub(crate) fn turn() -> MutexGuard<'static, ()> {
+/// Whose turn it is: of several replicas at once, one would have the leases that another waits for. Those of a replica
+/// that was killed are taken away.
+pub(crate) fn turn(lab: &Lab) -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());
-    ONE.lock().unwrap_or_else(PoisonError::into_inner)
+    let turn = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let leases = ["policy-controller-write", "linkerd-destination-endpoint-write"];
+    lab.kubectl(&["delete", "lease", leases[0], leases[1], "--namespace=linkerd", "--ignore-not-found"]);
+    turn
 }
 
 impl Replica {
-    fn start(lab: &Lab, pod: &str) -> Self {
+    pub(crate) fn start(lab: &Lab, pod: &str) -> Self {
         Self::start_with(lab, pod, &[])
     }
 
@@ -83,8 +87,8 @@ fn server(namespace: &str) -> Value {
 
 #[test]
 fn proxies_are_answered_from_a_real_cluster_and_users_told() {
-    let _turn = turn();
     let lab = lab();
+    let _turn = turn(lab);
     let replica = Replica::start(lab, "linkerd-destination-a");
     lab.serve("linkerd-policy-validator", replica.webhook);
     let namespace = lab.namespace("discovery");
@@ -185,8 +189,8 @@ fn proxies_are_answered_from_a_real_cluster_and_users_told() {
 
 #[test]
 fn other_clusters_are_followed_with_the_rights_that_the_chart_gives() {
-    let _turn = turn();
     let lab = lab();
+    let _turn = turn(lab);
     let replica =
         Replica::start_with(lab, "linkerd-destination-linked", &["--remote-clusters=true".to_owned()]);
     let namespace = lab.namespace("linked");
@@ -222,6 +226,4 @@ fn other_clusters_are_followed_with_the_rights_that_the_chart_gives() {
     assert_eq!(replica.process.metric("discovery_clusters"), Some(1.0));
     lab.kubectl(&["delete", "secret", "cluster-credentials-east", "--namespace", "linkerd"]);
     eventually("the end of the link", || addresses(&replica, &path).is_none().then_some(()));
-    // The leases are given up for the next.
-    assert_eq!(replica.process.terminate(), Some(0));
 }

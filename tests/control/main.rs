@@ -9,6 +9,7 @@ mod faults;
 mod heartbeat;
 mod identity;
 mod injector;
+mod interop;
 mod kit;
 mod manifests;
 mod public_api;

@@ -83,8 +83,8 @@ fn by_trace(received: &Received) -> HashMap<String, (String, otlp::Span)> {
 
 #[test]
 fn a_collector_gets_the_spans_of_requests_in_the_callers_trace() {
-    let _turn = turn();
     let lab = lab();
+    let _turn = turn(lab);
     let (address, received) = collector();
     let replica =
         Replica::start_with(lab, "linkerd-destination-traced", &[format!("--trace-collector={address}")]);
