@@ -1,3 +1,5 @@
+//! When subscribers are told, and of how much.
+
 use serde_json::json;
 
 use super::*;
