@@ -39,7 +39,8 @@ impl Component {
     pub(crate) fn start(name: &str, kubeconfig: &Path, args: impl FnOnce(SocketAddr) -> Vec<String>) -> Self {
         let [address, admin] = free_addresses();
         let begun = Instant::now();
-        #[expect(clippy::disallowed_methods, reason = "another build of the program can be measured too")]
+        // Another build of it can be measured too.
+        #[expect(clippy::disallowed_methods, reason = "says which binary is measured")]
         let program = std::env::var_os("LINKERD_CONTROLLER");
         let child = Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_linkerd-controller").into()))
             .args([name, "--log-level=error"])

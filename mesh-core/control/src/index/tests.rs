@@ -1,4 +1,4 @@
-//! When subscribers are told, and of how much.
+//! The index as a whole: what it tells its subscribers of what it is told.
 
 use serde_json::json;
 
