@@ -14,6 +14,9 @@ mod outages;
 mod outbound;
 mod owners;
 mod profile;
+mod remote;
+mod remote_api;
+mod selected;
 mod watches;
 
 /// The cluster is a real API server.

@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod between;
+pub(crate) mod remote;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -117,6 +118,14 @@ impl World {
         match &self.backing {
             Backing::Files(_) => objects.iter().for_each(|object| self.apply(object)),
             Backing::ApiServer(turn) => turn.apply_all(objects),
+        }
+    }
+
+    /// As [`World::apply`], for a Service whose endpoints its selector is to make.
+    pub(crate) fn apply_whole(&self, object: &Value) {
+        match &self.backing {
+            Backing::Files(_) => self.apply(object),
+            Backing::ApiServer(turn) => turn.apply_whole(object),
         }
     }
 

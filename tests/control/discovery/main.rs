@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod admission;
 mod classes;
 mod faults;
 mod faults_api;
@@ -14,6 +15,8 @@ mod outbound;
 mod owners;
 mod profile;
 mod refused;
+mod remote;
+mod selected;
 mod teardown;
 mod wire;
 

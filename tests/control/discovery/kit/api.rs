@@ -20,10 +20,11 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::Place;
 
 /// Namespaces that tests use.
-const NAMESPACES: [&str; 5] = ["shop", "client", "other", "evil", "linkerd-egress"];
+const NAMESPACES: [&str; 6] = ["shop", "client", "other", "evil", "linkerd", "linkerd-egress"];
 /// Virtual addresses of the tests, and where they are in a real cluster's range.
 const TEST_RANGE: &str = "10.0.0.";
 const REAL_RANGE: &str = "10.96.77.";
+
 /// The cluster, held by one test at a time.
 pub(crate) struct Turn {
     cluster: &'static Cluster,
@@ -35,18 +36,23 @@ pub(crate) fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
         let cluster = Cluster::start_own(Level::ApiServer).unwrap();
-        cluster.apply(&definitions()).unwrap();
-        for file in ["grpcroutes", "httproutes", "tcproutes", "tlsroutes"] {
-            let file = gateway_api::definition(gateway_api::Channel::Experimental, file).unwrap();
-            let file = file.to_str().unwrap();
-            stdout_of(&mut cluster.kubectl(["apply", "--server-side", "-f", file])).unwrap();
-        }
-        stdout_of(&mut cluster.kubectl(["wait", "--for=condition=Established", "crd", "--all"])).unwrap();
-        for namespace in NAMESPACES {
-            prepare(&cluster, namespace);
-        }
+        define(&cluster);
         cluster
     })
+}
+
+/// Gives a cluster the project's definitions and the namespaces of the tests.
+pub(crate) fn define(cluster: &Cluster) {
+    cluster.apply(&definitions()).unwrap();
+    for file in ["grpcroutes", "httproutes", "tcproutes", "tlsroutes"] {
+        let file = gateway_api::definition(gateway_api::Channel::Experimental, file).unwrap();
+        let file = file.to_str().unwrap();
+        stdout_of(&mut cluster.kubectl(["apply", "--server-side", "-f", file])).unwrap();
+    }
+    stdout_of(&mut cluster.kubectl(["wait", "--for=condition=Established", "crd", "--all"])).unwrap();
+    for namespace in NAMESPACES {
+        prepare(cluster, namespace);
+    }
 }
 
 /// The definitions of the chart, as the command renders them.
@@ -100,6 +106,10 @@ impl Turn {
         client(&self.cluster.kubeconfig_path()).await
     }
 
+    pub(crate) fn cluster(&self) -> &'static Cluster {
+        self.cluster
+    }
+
     pub(crate) fn apply(&self, object: &Value) {
         apply(self.cluster, object);
     }
@@ -108,27 +118,36 @@ impl Turn {
         apply_all(self.cluster, objects);
     }
 
+    /// As a user would, selector included: the controllers make the endpoints.
+    pub(crate) fn apply_whole(&self, object: &Value) {
+        self.cluster.apply(&address(&object.to_string())).unwrap();
+    }
+
     pub(crate) fn delete(&self, object: &Value) {
         delete(self.cluster, object);
     }
 }
 
 impl Drop for Turn {
-    /// Best effort: it also runs when a test fails.
     fn drop(&mut self) {
-        aside(self.cluster, |client| async move {
-            let namespaced = Kind::ALL.iter().filter(|kind| !matches!(kind, Kind::Node | Kind::Namespace));
-            let all = namespaced.flat_map(|kind| NAMESPACES.map(|namespace| (*kind, Some(namespace))));
-            let all = all.chain([(Kind::Node, None)]);
-            futures::stream::iter(all)
-                .for_each_concurrent(8, |(kind, namespace)| clear(client.clone(), kind, namespace))
-                .await;
-        });
+        clear(self.cluster);
     }
 }
 
+/// Takes away what a test left. Best effort: it also runs when a test fails.
+pub(crate) fn clear(cluster: &Cluster) {
+    aside(cluster, |client| async move {
+        let namespaced = Kind::ALL.iter().filter(|kind| !matches!(kind, Kind::Node | Kind::Namespace));
+        let all = namespaced.flat_map(|kind| NAMESPACES.map(|namespace| (*kind, Some(namespace))));
+        let all = all.chain([(Kind::Node, None)]);
+        futures::stream::iter(all)
+            .for_each_concurrent(8, |(kind, namespace)| clear_kind(client.clone(), kind, namespace))
+            .await;
+    });
+}
+
 /// Deletes what there is of a kind, and waits until it is gone. A version that is not served has no objects.
-async fn clear(client: kube::Client, kind: Kind, namespace: Option<&str>) {
+async fn clear_kind(client: kube::Client, kind: Kind, namespace: Option<&str>) {
     let watched = kind.watched();
     let at_once = DeleteParams { grace_period_seconds: Some(0), ..DeleteParams::default() };
     for version in std::iter::once(&watched.version).chain(watched.also) {
