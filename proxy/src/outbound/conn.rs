@@ -187,7 +187,10 @@ impl Outbound {
             return *index;
         }
         let index = self.destination(cx, conn.target.clone());
-        conn.destination = Some((index, Rc::clone(&self.destinations[index].users)));
+        let destination = &mut self.destinations[index];
+        // Connections that come and go between two looks use it, too.
+        destination.idle_since = None;
+        conn.destination = Some((index, Rc::clone(&destination.users)));
         index
     }
 

@@ -360,6 +360,8 @@ pub struct Reply {
     pub headers: HeaderList,
     /// For a gRPC client: status and message, sent as a response that is trailers only.
     pub grpc: Option<(u8, String)>,
+    /// Why, for those who watch; it is not sent.
+    pub reason: Option<Box<str>>,
     /// Whether the client's connection ends after it (`connection: close`, or GOAWAY).
     pub close: bool,
 }
