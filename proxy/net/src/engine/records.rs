@@ -321,7 +321,12 @@ impl Keys {
     }
 
     /// Opens one record; its content is appended to `plain`, and its true type is returned.
-    fn open(&mut self, header: &[u8; HEADER], body: &[u8], plain: &mut Vec<u8>) -> Result<ContentType, Error> {
+    fn open(
+        &mut self,
+        header: &[u8; HEADER],
+        body: &[u8],
+        plain: &mut Vec<u8>,
+    ) -> Result<ContentType, Error> {
         let (cipher, tag) = body.split_last_chunk::<TAG>().ok_or(Error::DecryptError)?;
         let start = plain.len();
         plain.resize(start + cipher.len(), 0);
