@@ -1,5 +1,7 @@
 //! Options of the link of what is released, which is static.
 
+#![expect(clippy::disallowed_methods, reason = "cargo tells a build script everything by the environment")]
+
 use std::env;
 use std::path::Path;
 
