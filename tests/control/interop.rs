@@ -5,13 +5,14 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::MutexGuard;
 
 use mesh_tests::artifact::{self, Profile};
 use mesh_tests::cluster::Forward;
 use mesh_tests::mesh::{App, World, addresses, http};
 use serde_json::{Value, json};
 
-use crate::destination::Replica;
+use crate::destination::{Replica, turn};
 use crate::identity::{AUDIENCE, Identity, name_of};
 use crate::kit::{Lab, eventually, lab};
 
@@ -28,6 +29,7 @@ struct Pair {
     service: SocketAddr,
     _identity: Identity,
     _replica: Replica,
+    _turn: MutexGuard<'static, ()>,
     _ways: Vec<Forward>,
     _folders: Vec<tempfile::TempDir>,
 }
@@ -35,6 +37,7 @@ struct Pair {
 impl Pair {
     fn start() -> Self {
         let lab = lab();
+        let turn = turn(lab);
         let proxy = named(OTHER)
             .unwrap_or_else(|| artifact::build("linkerd2-proxy", "linkerd2-proxy", Profile::Dev).unwrap());
         let init = artifact::build("proxy-init", "linkerd-init", Profile::Dev).unwrap();
@@ -85,6 +88,7 @@ impl Pair {
             service,
             _identity: identity,
             _replica: replica,
+            _turn: turn,
             _ways: ways,
             _folders: folders,
         }

@@ -43,7 +43,7 @@ pub(crate) struct Lab {
 /// The lab that all tests share; the calling thread is in its network afterwards.
 pub(crate) fn lab() -> &'static Lab {
     static LAB: OnceLock<Lab> = OnceLock::new();
-    let lab = LAB.get_or_init(|| Lab::set_up(Timestamp::now(), &json!({})));
+    let lab = LAB.get_or_init(|| Lab::set_up(Timestamp::now(), &json!({"remoteClusters": true})));
     lab.enter();
     lab
 }
