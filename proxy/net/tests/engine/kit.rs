@@ -376,7 +376,7 @@ impl Handler for Scripted {
         self.note(Note::Closed(report.reason, report.errno));
     }
 
-    fn tunneled(&mut self, (): &mut (), direction: Direction, octets: usize) {
+    fn tunneled(&mut self, (): &mut (), direction: Direction, octets: usize, _: Instant) {
         self.note(Note::Tunneled(direction, octets));
     }
 
@@ -475,6 +475,7 @@ impl Pki {
             .with_single_cert(self.chain.clone(), self.private_key())
             .unwrap();
         config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        config.enable_secret_extraction = true;
         Arc::new(config)
     }
 
@@ -487,6 +488,7 @@ impl Pki {
             .with_client_auth_cert(self.chain.clone(), self.private_key())
             .unwrap();
         config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        config.enable_secret_extraction = true;
         let server_name = rustls_pki_types::ServerName::try_from(name.to_owned()).unwrap();
         EndpointTls { config: Arc::new(config), server_name }
     }
