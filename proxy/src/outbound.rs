@@ -14,6 +14,7 @@ mod dump;
 mod endpoint;
 mod exchange;
 mod headers;
+mod hosts;
 mod plan;
 mod refusal;
 mod request;
@@ -240,6 +241,7 @@ fn release(cx: &mut Cx<'_, '_>, plan: &Plan) {
     registered.requests.iter().for_each(|id| metrics.requests.release(*id, now));
     registered.retries.iter().for_each(|id| metrics.profile_retries.release(*id, now));
     registered.streams.iter().for_each(|id| metrics.transport_route.release(*id, now));
+    registered.hosts.iter().for_each(|hosts| hosts.release(metrics, now));
     metrics.protocols.release(plan.protocol, now);
     metrics.detect.release(plan.detection, now);
 }

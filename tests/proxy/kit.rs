@@ -124,6 +124,13 @@ impl Calls for World {
     }
 }
 
+/// The time of day, since 1970.
+pub(crate) fn unix_now() -> Duration {
+    #[expect(clippy::disallowed_methods, reason = "proxies are compared with the clock of the machine")]
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap()
+}
+
 /// The application's address for those outside the mesh.
 pub(crate) fn server_from_outside() -> SocketAddr {
     SocketAddr::from(([10, 7, 3, 3], APP_PORT))

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use proxy_net::budget::RetryBudget;
 
 use super::backend::{Flavor, Key};
+use super::hosts::Hosts;
 use super::plan::{
     BackendUse, Detect, HttpPlan, Kind, Order, Plan, ProfileSeries, Registered, Router, RuleUse, Side, Stack,
     StreamPlan, TlsPlan, Uses,
@@ -169,12 +170,12 @@ impl Builder<'_> {
         let (mut rules, mut starts) = (Vec::new(), Vec::new());
         for route in routes {
             starts.push(rules.len());
-            let metrics = self.register_route(cx, &route.meta, kind);
+            let (metrics, hosts) = self.register_route(cx, &route.meta, kind);
             for rule in &route.rules {
                 let of = Rule { policy, route: &route.meta, kind, accrual };
                 let uses = self.uses(cx, of, &rule.policy.backends);
                 let retry = rule.policy.retry.clone().map(Rc::new);
-                rules.push(RuleUse { uses, metrics, retry, profile: None });
+                rules.push(RuleUse { uses, metrics, hosts: hosts.clone(), retry, profile: None });
             }
         }
         Stack {
@@ -291,6 +292,7 @@ impl Builder<'_> {
             rules.push(RuleUse {
                 uses: Uses::new(Order::Random, items),
                 metrics: Id::default(),
+                hosts: None,
                 retry: None,
                 profile,
             });
@@ -319,8 +321,9 @@ impl Builder<'_> {
                 BackendUse { backend, weight, metrics, closed: None }
             })
             .collect();
-        let metrics = self.register_route(cx, &route, RouteKind::Http);
-        let rule = RuleUse { uses: Uses::new(Order::Random, items), metrics, retry: None, profile: None };
+        let (metrics, hosts) = self.register_route(cx, &route, RouteKind::Http);
+        let uses = Uses::new(Order::Random, items);
+        let rule = RuleUse { uses, metrics, hosts, retry: None, profile: None };
         let http1 = Stack {
             router: Router::Single,
             rules: vec![rule],
@@ -364,7 +367,7 @@ impl Builder<'_> {
         cx: &mut Cx<'_, '_>,
         route: &Meta,
         kind: RouteKind,
-    ) -> Id<crate::metrics::OutboundRoute> {
+    ) -> (Id<crate::metrics::OutboundRoute>, Option<Rc<Hosts>>) {
         let labels = OutboundRouteLabels {
             kind,
             parent: resource(&self.parent),
@@ -373,7 +376,10 @@ impl Builder<'_> {
         };
         let id = cx.shared.metrics.outbound_route.register(&labels);
         self.registered.routes.push(id);
-        id
+        let wanted = cx.shared.config.outbound.hostname_labels;
+        let hosts = wanted.then(|| Rc::new(Hosts::new(kind, &self.parent, route)));
+        self.registered.hosts.extend(hosts.clone());
+        (id, hosts)
     }
 
     fn register_backend(

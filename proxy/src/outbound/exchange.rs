@@ -12,7 +12,7 @@ use super::backend::MemberRef;
 use super::headers;
 use super::plan::{Plan, Router, RuleUse, Stack};
 use super::refusal::{Asker, Refusal};
-use crate::metrics::RouteError;
+use crate::metrics::{Id, OutboundRoute, RouteError};
 use crate::model::Endpoint;
 use crate::model::outbound::{Retry, RetryOn, RuleTimeouts};
 use crate::model::route::{Failure, Filter, Found, Parts};
@@ -37,6 +37,8 @@ pub struct Exchange {
     pub(super) arrived: Instant,
     /// Its rule, and the place of that in the stack.
     pub(super) found: Option<(Found, usize)>,
+    /// Where it is counted as a request of its route.
+    pub(super) series: Id<OutboundRoute>,
     pub(super) timeouts: RuleTimeouts,
     /// Until the response head, for profiles.
     pub(super) deadline: Option<Duration>,
@@ -96,6 +98,7 @@ impl Exchange {
             asker: Asker { grpc: is_grpc, informed: cx.shared.config.outbound.informational_headers },
             arrived: request.at,
             found: None,
+            series: Id::default(),
             timeouts: RuleTimeouts::default(),
             deadline: None,
             retry: None,

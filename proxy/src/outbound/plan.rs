@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use proxy_net::budget::RetryBudget;
 
+use super::hosts::Hosts;
 use super::refusal::Refusal;
 use crate::metrics::Detect as Detection;
 use crate::metrics::{
@@ -40,6 +41,7 @@ pub(super) struct Registered {
     pub(super) requests: Vec<Id<Requests>>,
     pub(super) retries: Vec<Id<ProfileRetries>>,
     pub(super) streams: Vec<Id<TransportRoute>>,
+    pub(super) hosts: Vec<Rc<Hosts>>,
 }
 
 #[allow(clippy::large_enum_variant, reason = "lives behind the reference count of its plan")]
@@ -100,6 +102,8 @@ pub(super) enum Side {
 pub(super) struct RuleUse {
     pub(super) uses: Uses,
     pub(super) metrics: Id<OutboundRoute>,
+    /// Series by host, where they are wanted.
+    pub(super) hosts: Option<Rc<Hosts>>,
     pub(super) retry: Option<Rc<Retry>>,
     pub(super) profile: Option<ProfileSeries>,
 }

@@ -178,6 +178,10 @@ impl Outbound {
             return self.refuse_request(cx, exchange, Refusal::RouteNotFound);
         };
         exchange.found = Some((found, stack.index(found)));
+        if let Some(rule) = exchange.rule(&plan) {
+            let of_host = rule.hosts.as_ref().and_then(|hosts| hosts.series(&mut cx.shared.metrics, head));
+            exchange.series = of_host.unwrap_or(rule.metrics);
+        }
         if let Err(refusal) = exchange.prepare(cx, stack, found, head) {
             return self.refuse_request(cx, exchange, refusal);
         }

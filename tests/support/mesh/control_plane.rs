@@ -2,6 +2,7 @@
 
 mod certify;
 mod discovery;
+mod spans;
 mod table;
 mod trust;
 
@@ -30,12 +31,14 @@ use super::authority::Authority;
 use super::namespace::Namespace;
 
 pub use certify::Certify;
+pub use spans::ReceivedSpan;
 pub use table::Answer;
 
 use certify::Identities;
+use spans::Collector;
 use table::Table;
 
-/// A scripted control plane: identity, destination and policy on one address.
+/// A scripted control plane: identity, destination and policy on one address, and a collector of spans.
 ///
 /// It is cheap to clone; all clones are the same. What is set takes effect for streams that are open, too.
 #[derive(Clone, Debug)]
@@ -74,6 +77,7 @@ struct State {
     inbound: Table<inbound::Server>,
     bundle: Table<mesh_api::trust::Bundle>,
     calls: Mutex<Vec<Call>>,
+    collector: Collector,
     /// Connections end when this changes.
     epoch: watch::Sender<u64>,
     /// Whether connections are accepted.
@@ -96,6 +100,7 @@ impl ControlPlane {
                 inbound: Table::new(Answer::Value(super::answers::inbound::everybody())),
                 bundle: Table::new(Answer::Status(tonic::Code::Unimplemented, "no bundle".to_owned())),
                 calls: Mutex::default(),
+                collector: Collector::default(),
                 epoch: watch::Sender::new(0),
                 open: watch::Sender::new(true),
             }),
@@ -192,6 +197,12 @@ impl ControlPlane {
         self.state.calls.lock().iter().filter(|call| call.method == method && call.key == key).count()
     }
 
+    /// Spans that were sent here.
+    #[must_use]
+    pub fn spans(&self) -> Vec<ReceivedSpan> {
+        self.state.collector.spans()
+    }
+
     /// Waits until a method was called `times` times about a key.
     ///
     /// # Errors
@@ -256,7 +267,8 @@ async fn accept(state: Arc<State>, listener: TcpListener, tls: Option<TlsAccepto
         .add_service(DestinationServer::from_arc(state.clone()))
         .add_service(OutboundPoliciesServer::from_arc(state.clone()))
         .add_service(InboundServerPoliciesServer::from_arc(state.clone()))
-        .add_service(TrustBundleServer::from_arc(state.clone()));
+        .add_service(TrustBundleServer::from_arc(state.clone()))
+        .add_service(state.collector.clone());
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         if !*state.open.borrow() {
