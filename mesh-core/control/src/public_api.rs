@@ -81,6 +81,7 @@ pub async fn run(args: &PublicApiArgs, runtime: &Runtime) -> Result<(), RunError
             Some(Arc::new(Direct::start(runtime, client.clone(), settings)))
         }
     };
+    runtime.readiness.gate("start").open();
     let answers = Answers {
         objects: Objects::new(client.clone(), &runtime.namespace),
         client,

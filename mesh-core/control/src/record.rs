@@ -25,7 +25,7 @@ pub use authorization::{
 };
 pub use external::ExternalWorkload;
 pub use fault::{Fault, FaultTarget};
-pub use kind::{DecodeError, Decoded, Kind, Page, Record, Watched};
+pub use kind::{DecodeError, Decoded, Kind, Page, PageHead, Record, Watched};
 pub use meta::{Key, Meta, Uid};
 pub use node::{Namespace, Node, Owned, Owner};
 pub use pod::{ContainerPort, Phase, Pod, ProxyFacts};
@@ -38,4 +38,4 @@ pub use route::{
 pub use selector::Selector;
 pub use service::{PortTarget, Service, ServiceKind, ServicePort};
 pub use slice::{AddressFamily, Endpoint, EndpointSlice, Gateway, TargetKind};
-pub use text::{Labels, Text};
+pub use text::{Labels, List, Text};

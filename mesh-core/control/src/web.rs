@@ -24,6 +24,7 @@ const PAGE: &str = "<!doctype html><html lang=\"en\"><title>Linkerd</title>\
 pub async fn run(args: &WebArgs, runtime: &Runtime) -> Result<(), RunError> {
     let listener = listen(args.http_addr).await?;
     tracing::info!(addr = %address(&listener), "serving the page");
+    runtime.readiness.gate("start").open();
     let router = Router::new().fallback(page).with_state(args.enforced_host.clone());
     let shutdown = runtime.shutdown.clone();
     let serving =

@@ -245,6 +245,7 @@ impl Hub {
                 }
             }
             News::Update(update) => {
+                entry.down_since = None;
                 entry.last_error = None;
                 update
             }

@@ -73,6 +73,7 @@ fn discovery(metrics: &mut Metrics, counts: &Counts) {
         let counts = &counts.kinds[kind as usize];
         let id = metrics.discovery.register(&DiscoveryLabels { kind: kind.label(), reason: "" });
         metrics.discovery[id].age = Level(counts.stale_for.as_secs_f64());
+        metrics.discovery[id].messages.0 = counts.messages;
         metrics.discovery[id].ended.0 = counts.streams.saturating_sub(counts.watched - counts.stale);
     }
     for (kind, reason, count) in &counts.invalid {

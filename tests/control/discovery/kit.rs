@@ -14,10 +14,8 @@ use linkerd2_proxy_api::inbound::inbound_server_policies_client::InboundServerPo
 use linkerd2_proxy_api::outbound::outbound_policies_client::OutboundPoliciesClient;
 use linkerd2_proxy_api::outbound::{OutboundPolicy, TrafficSpec, traffic_spec};
 use mesh_control::config::Config;
-use mesh_control::destination::server::Destination;
-use mesh_control::grpc::{Limits, Method, Serve, serve};
+use mesh_control::grpc::{Api, Limits, serve};
 use mesh_control::index::shared::Shared;
-use mesh_control::policy::server::Policies;
 use mesh_control::runtime::Registry;
 use mesh_control::source::kube::Counters;
 use mesh_control::source::{self, files};
@@ -74,7 +72,9 @@ impl World {
         let (shutdown, down) = watch::channel(false);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let methods = Arc::new(Both(Destination::new(index.clone()), Policies::new(index.clone())));
+        let methods =
+            mesh_control::destination::server::METHODS.iter().chain(mesh_control::policy::server::METHODS);
+        let methods = Arc::new(Api::new(index.clone(), methods));
         let mut ready = index.ready();
         let mut world = Self { index: index.clone(), address, shutdown, backing, tasks: Vec::new() };
         for object in objects {
@@ -179,15 +179,6 @@ impl World {
     pub(crate) async fn profile_as(&self, path: &str, token: &str) -> Result<Profiles, tonic::Status> {
         let request = destination(&api::address(path), token);
         Ok(Profiles { stream: self.client().await.get_profile(request).await?.into_inner() })
-    }
-}
-
-/// Discovery and policy on one port.
-struct Both(Destination, Policies);
-
-impl Serve for Both {
-    fn call(&self, path: &str, body: hyper::body::Incoming) -> Option<Method> {
-        if path.contains(".destination.") { self.0.call(path, body) } else { self.1.call(path, body) }
     }
 }
 

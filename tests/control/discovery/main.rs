@@ -13,6 +13,7 @@ mod kit;
 mod outbound;
 mod owners;
 mod profile;
+mod wire;
 
 /// The cluster is a directory of manifests.
 const PLACE: kit::Place = kit::Place::Files;

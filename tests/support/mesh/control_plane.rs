@@ -2,6 +2,7 @@
 
 mod certify;
 mod discovery;
+mod faults;
 mod spans;
 mod table;
 mod trust;
@@ -18,6 +19,7 @@ use linkerd2_proxy_api::identity::identity_server::IdentityServer;
 use linkerd2_proxy_api::inbound::inbound_server_policies_server::InboundServerPoliciesServer;
 use linkerd2_proxy_api::outbound::outbound_policies_server::OutboundPoliciesServer;
 use linkerd2_proxy_api::{destination, inbound, outbound};
+use mesh_api::faults::faults_server::FaultsServer;
 use mesh_api::trust::trust_bundle_server::TrustBundleServer;
 use parking_lot::Mutex;
 use rustls::server::WebPkiClientVerifier;
@@ -76,6 +78,7 @@ struct State {
     outbound: Table<outbound::OutboundPolicy>,
     inbound: Table<inbound::Server>,
     bundle: Table<mesh_api::trust::Bundle>,
+    faults: Table<mesh_api::faults::FaultSet>,
     calls: Mutex<Vec<Call>>,
     collector: Collector,
     /// Connections end when this changes.
@@ -99,6 +102,7 @@ impl ControlPlane {
                 outbound: Table::new(Answer::not_found()),
                 inbound: Table::new(Answer::Value(super::answers::inbound::everybody())),
                 bundle: Table::new(Answer::Status(tonic::Code::Unimplemented, "no bundle".to_owned())),
+                faults: Table::new(Answer::Value(mesh_api::faults::FaultSet::default())),
                 calls: Mutex::default(),
                 collector: Collector::default(),
                 epoch: watch::Sender::new(0),
@@ -148,6 +152,11 @@ impl ControlPlane {
     /// Tells proxies that these are the trust anchors now.
     pub fn set_bundle(&self, authorities: &[&Authority]) {
         self.state.bundle.set(trust::KEY.to_owned(), Answer::Value(trust::bundle(authorities)));
+    }
+
+    /// Sets the faults in force.
+    pub fn set_faults(&self, faults: Vec<mesh_api::faults::Fault>) {
+        self.state.faults.set(faults::KEY.to_owned(), Answer::Value(mesh_api::faults::FaultSet { faults }));
     }
 
     /// Says how requests for certificates are answered.
@@ -268,7 +277,8 @@ async fn accept(state: Arc<State>, listener: TcpListener, tls: Option<TlsAccepto
         .add_service(OutboundPoliciesServer::from_arc(state.clone()))
         .add_service(InboundServerPoliciesServer::from_arc(state.clone()))
         .add_service(TrustBundleServer::from_arc(state.clone()))
-        .add_service(state.collector.clone());
+        .add_service(state.collector.clone())
+        .add_service(FaultsServer::from_arc(state.clone()));
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         if !*state.open.borrow() {

@@ -4,12 +4,10 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
-use super::server::Destination;
 use crate::args::{DestinationArgs, TransportMode};
 use crate::config::{Config, DefaultPolicy};
-use crate::grpc::{Limits, serve};
+use crate::grpc::{Api, Limits, serve};
 use crate::index::shared::Shared;
-use crate::policy::server::Policies;
 use crate::record::Kind;
 use crate::runtime::lease::{Leadership, Timing};
 use crate::runtime::{self, Registry};
@@ -78,8 +76,8 @@ async fn serve_all(args: &DestinationArgs, runtime: &Runtime, index: &Shared) ->
     let limits = Limits { drain: runtime::DRAIN_LIMIT, ..Limits::default() };
     let (webhook, (), ()) = tokio::join!(
         crate::policy::webhook::run(&args.webhook, runtime),
-        serve(discovery, Arc::new(Destination::new(index.clone())), limits, down.clone()),
-        serve(policy, Arc::new(Policies::new(index.clone())), limits, down),
+        serve(discovery, Arc::new(Api::new(index.clone(), super::server::METHODS)), limits, down.clone()),
+        serve(policy, Arc::new(Api::new(index.clone(), crate::policy::server::METHODS)), limits, down),
     );
     webhook
 }

@@ -65,19 +65,30 @@ impl Shared {
     /// Works off what events touched, until the task is dropped. Events that come while it works are taken together.
     pub async fn settle(self) {
         let mut sweep = tokio::time::interval(SWEEP);
+        let mut next: Option<Instant> = None;
         loop {
             tokio::select! {
                 () = self.inner.touched.notified() => {}
+                () = rested(next) => {}
                 _ = sweep.tick() => self.lock().sweep(Instant::now()),
             }
             loop {
-                let more = self.lock().settle(AT_ONCE, Instant::now());
-                if !more {
+                let now = Instant::now();
+                next = self.lock().settle(AT_ONCE, now);
+                if next.is_none_or(|next| next > now) {
                     break;
                 }
                 tokio::task::yield_now().await;
             }
         }
+    }
+}
+
+/// Resolves when a topic has rested; never when none does.
+async fn rested(until: Option<Instant>) {
+    match until {
+        Some(until) => tokio::time::sleep_until(until.into()).await,
+        None => std::future::pending().await,
     }
 }
 

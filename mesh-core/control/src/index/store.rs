@@ -100,13 +100,36 @@ pub struct Store {
     /// Routes by what they attach to.
     routes_of: AHashMap<(ParentKind, Key), Vec<(RouteKind, Key)>>,
     listed: AHashSet<Kind>,
-    touched: Vec<Interest>,
+    touched: Touched,
     /// Counts changes of zones that clients may have been sorted by.
     zone_changes: u64,
     /// Counts events that changed a record.
     changes: u64,
     /// Nodes that clients named before they were known.
     awaited_nodes: AHashSet<Text>,
+}
+
+/// What events touched. While nobody listens, as when a cluster is read for the first time, it is not even noted.
+#[derive(Default)]
+struct Touched {
+    interests: Vec<Interest>,
+    nobody_listens: bool,
+}
+
+// === impl Touched ===
+
+impl Touched {
+    fn push(&mut self, interest: Interest) {
+        if !self.nobody_listens {
+            self.interests.push(interest);
+        }
+    }
+
+    fn extend(&mut self, interests: impl IntoIterator<Item = Interest>) {
+        if !self.nobody_listens {
+            self.interests.extend(interests);
+        }
+    }
 }
 
 // === impl Store: reading ===
@@ -358,12 +381,11 @@ impl Store {
                 }
             }
             Event::Listed { kind, records, kept } => {
-                let mut there: AHashSet<Key> = kept.into_iter().collect();
-                there.extend(records.iter().map(|record| record.key().clone()));
-                for key in self.keys(kind) {
-                    if !there.contains(&key) {
-                        self.remove(kind, &key);
-                    }
+                if self.count(kind) > 0 {
+                    let there: AHashSet<&Key> = kept.iter().chain(records.iter().map(Record::key)).collect();
+                    let mut gone = self.keys(kind);
+                    gone.retain(|key| !there.contains(key));
+                    gone.iter().for_each(|key| self.remove(kind, key));
                 }
                 records.into_iter().for_each(|record| self.put(record));
                 self.listed.insert(kind);
@@ -373,7 +395,12 @@ impl Store {
 
     /// What events touched since the last call.
     pub(super) fn take_touched(&mut self) -> Vec<Interest> {
-        std::mem::take(&mut self.touched)
+        std::mem::take(&mut self.touched.interests)
+    }
+
+    /// Says whether what is touched matters to nobody.
+    pub(super) fn note_touched(&mut self, nobody_listens: bool) {
+        self.touched.nobody_listens = nobody_listens;
     }
 
     fn uid(&self, kind: Kind, key: &Key) -> Option<Uid> {

@@ -1,9 +1,10 @@
 //! The kinds that are watched, and how an object of each becomes a record.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer as _};
 use serde_json::Value;
 
 use super::{
@@ -183,6 +184,13 @@ pub struct Page {
     pub next: String,
 }
 
+/// What of a page has to be known before its objects are: it stands in front of them, where the API server writes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PageHead {
+    /// Where the next page begins; empty after the last.
+    pub next: String,
+}
+
 #[derive(Deserialize)]
 struct List<T> {
     metadata: ListMeta,
@@ -229,6 +237,38 @@ impl Kind {
                 && watched.group == group
                 && (watched.version == version || watched.also.contains(&version))
         })
+    }
+}
+
+// === impl PageHead ===
+
+impl PageHead {
+    /// Reads no further than it has to; none when the text is no list.
+    pub fn read(text: &str) -> Option<Self> {
+        struct Reader(Option<ListMeta>);
+        impl<'de> Visitor<'de> for &mut Reader {
+            type Value = ();
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+                while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+                    if name == "metadata" {
+                        self.0 = Some(map.next_value()?);
+                        // Found: what follows is for somebody else.
+                        return Ok(());
+                    }
+                    map.next_value::<IgnoredAny>()?;
+                }
+                Ok(())
+            }
+        }
+        let mut reader = Reader(None);
+        // It ends with an error where it stops before the end of the list.
+        let _ = serde_json::Deserializer::from_str(text).deserialize_map(&mut reader);
+        Some(Self { next: reader.0?.next.unwrap_or_default() })
     }
 }
 
@@ -346,6 +386,16 @@ mod tests {
             assert_eq!((page.objects.len(), page.resource_version.as_str()), (1, "9"));
             assert!(page.objects[0].record.is_err());
         }
+    }
+
+    #[test]
+    fn the_next_page_is_known_from_the_head_of_one() {
+        let next = |text: &str| PageHead::read(text).map(|head| head.next);
+        let head = r#"{"kind":"PodList","metadata":{"resourceVersion":"7","continue":"abc"},"items":[{"#;
+        assert_eq!(next(head), Some("abc".to_owned()), "what follows is not even looked at");
+        assert_eq!(next(r#"{"items":[1],"metadata":{}}"#), Some(String::new()));
+        assert_eq!(next(r#"{"items":[]}"#), None);
+        assert_eq!(next("7"), None);
     }
 
     proptest! {

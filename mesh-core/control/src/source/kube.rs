@@ -19,10 +19,11 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::{Event, Sink};
-use crate::record::Kind;
+use crate::record::{Key, Kind, Page, PageHead, Record};
 use crate::runtime::Registry;
 use crate::runtime::metrics::{Counter, Family};
 use lines::Lines;
+use page::Decoding;
 
 /// The API server ends a watch after so long; spread, so that not all watches are renewed at once.
 const WATCH_SECONDS: u64 = 240;
@@ -157,29 +158,44 @@ impl Follower {
         }
     }
 
-    /// All objects of the kind; the version to watch from.
+    /// All objects of the kind; the version to watch from. A page is read while the one before it is decoded.
     async fn list(&self) -> Result<String, Ended> {
         let (mut records, mut kept) = (Vec::new(), Vec::new());
         let mut next = String::new();
+        let mut decoding: Option<Decoding> = None;
         loop {
-            let page = tokio::time::timeout(PAGE_LIMIT, self.page(&next)).await;
-            let page =
-                page.map_err(|_| Ended::Failed(format!("no page within {} s", PAGE_LIMIT.as_secs())))??;
-            for decoded in page.objects {
-                match decoded.record {
-                    Ok(record) => records.push(record),
-                    Err(error) => {
-                        self.skipped(&error);
-                        kept.push(decoded.key);
-                    }
+            let text = tokio::time::timeout(PAGE_LIMIT, self.page(&next)).await;
+            let text =
+                text.map_err(|_| Ended::Failed(format!("no page within {} s", PAGE_LIMIT.as_secs())))??;
+            let head = PageHead::read(&text);
+            let before = decoding.replace(Decoding::start(self.kind, text));
+            if let Some(before) = before {
+                self.keep(before.page().await?, &mut records, &mut kept);
+            }
+            match head.map(|head| head.next) {
+                Some(following) if !following.is_empty() => next = following,
+                _ => break,
+            }
+        }
+        let Some(last) = decoding else { return Err(Ended::Normally) };
+        let last = last.page().await?;
+        let from = last.resource_version.clone();
+        self.keep(last, &mut records, &mut kept);
+        self.counters.lists.with(&[self.name()]).inc();
+        self.sink.take(vec![Event::Listed { kind: self.kind, records, kept }]);
+        Ok(from)
+    }
+
+    /// Keeps what a page has; an object that cannot be read costs itself alone.
+    fn keep(&self, page: Page, records: &mut Vec<Record>, kept: &mut Vec<Key>) {
+        for decoded in page.objects {
+            match decoded.record {
+                Ok(record) => records.push(record),
+                Err(error) => {
+                    self.skipped(&error);
+                    kept.push(decoded.key);
                 }
             }
-            if page.next.is_empty() {
-                self.counters.lists.with(&[self.name()]).inc();
-                self.sink.take(vec![Event::Listed { kind: self.kind, records, kept }]);
-                return Ok(page.resource_version);
-            }
-            next = page.next;
         }
     }
 

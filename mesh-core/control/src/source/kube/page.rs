@@ -3,9 +3,10 @@
 use http::{Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Limited};
 use kube::client::Body;
+use tokio::task::JoinHandle;
 
 use super::{Ended, Follower};
-use crate::record::Page;
+use crate::record::{Kind, Page};
 
 /// Objects a page: what the API server's own clients ask for.
 const OBJECTS: u32 = 500;
@@ -14,19 +15,34 @@ const LONGEST: usize = 256 << 20;
 /// Longest answer that says why there is none.
 const LONGEST_REASON: usize = 64 << 10;
 
+/// A page that is being decoded, beside whatever else goes on.
+pub(super) struct Decoding(JoinHandle<Result<Page, serde_json::Error>>);
+
+// === impl Decoding ===
+
+impl Decoding {
+    pub(super) fn start(kind: Kind, text: String) -> Self {
+        Self(tokio::spawn(async move { kind.decode_list(&text) }))
+    }
+
+    pub(super) async fn page(self) -> Result<Page, Ended> {
+        let decoded = self.0.await.map_err(|error| Ended::Failed(error.to_string()))?;
+        decoded.map_err(|error| Ended::Failed(format!("the list cannot be read: {error}")))
+    }
+}
+
+// === impl Follower ===
+
 impl Follower {
-    /// The page that begins at `next`; the first when that is empty.
-    pub(super) async fn page(&self, next: &str) -> Result<Page, Ended> {
+    /// The text of the page that begins at `next`; of the first when that is empty.
+    pub(super) async fn page(&self, next: &str) -> Result<String, Ended> {
         let query = if next.is_empty() {
             format!("limit={OBJECTS}")
         } else {
             format!("limit={OBJECTS}&continue={next}")
         };
         let answer = self.send(self.request(&query, "List")?).await?;
-        let text = text(answer, LONGEST).await?;
-        self.kind
-            .decode_list(&text)
-            .map_err(|error| Ended::Failed(format!("the list cannot be read: {error}")))
+        text(answer, LONGEST).await
     }
 
     /// An answer that says yes; every other one is told apart by what it means for a list or a watch.
