@@ -95,9 +95,10 @@ pub use labels::{
     Variant, write_target,
 };
 pub use outbound::{
-    Balancer, BalancerLabels, BalancerParent, OutboundBackend, OutboundBackendLabels, OutboundRoute,
-    OutboundRouteLabels, ProtocolLabels, Protocols, QueueSeconds, TransferCost, TransferCostLabels,
-    TransferOp, TransportRoute, TransportRouteKind, TransportRouteLabels, ZoneLocality,
+    Balancer, BalancerLabels, BalancerParent, HandshakeSeconds, OutboundBackend, OutboundBackendLabels,
+    OutboundRoute, OutboundRouteLabels, ProtocolLabels, Protocols, QueueSeconds, TlsHost, TlsHostLabels,
+    TransferCost, TransferCostLabels, TransferOp, TransportRoute, TransportRouteKind, TransportRouteLabels,
+    ZoneLocality,
 };
 pub use reference::{INHERITED, page};
 pub use system::sample;

@@ -462,9 +462,11 @@ impl Handler for Mesh {
         }
     }
 
-    fn tunneled(&mut self, conn: &mut Conn, direction: Direction, octets: usize) {
+    fn tunneled(&mut self, conn: &mut Conn, direction: Direction, octets: usize, now: Instant) {
         match conn {
-            Conn::Outbound(conn) => outbound::tunneled(&mut self.shared.metrics, conn, direction, octets),
+            Conn::Outbound(conn) => {
+                outbound::tunneled(&mut self.shared.metrics, conn, direction, octets, now);
+            }
             Conn::Inbound(conn) => {
                 self.inbound.tunneled(&mut self.shared.metrics, conn, direction, octets);
             }

@@ -2,6 +2,7 @@
 //! refused, statuses and slices written by the holder of the lease, and nothing of it lost when a replica ends.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use linkerd2_proxy_api::destination::destination_client::DestinationClient;
 use linkerd2_proxy_api::destination::{GetDestination, update::Update};
@@ -13,18 +14,33 @@ use tonic::transport::Channel;
 use crate::kit::{ADDRESS, Lab, Process, eventually, free_port, lab, run};
 
 /// A replica and where its APIs are.
-struct Replica {
-    process: Process,
-    discovery: SocketAddr,
-    policy: SocketAddr,
-    webhook: u16,
+pub(crate) struct Replica {
+    pub(crate) process: Process,
+    pub(crate) discovery: SocketAddr,
+    pub(crate) policy: SocketAddr,
+    pub(crate) webhook: u16,
+}
+
+/// Whose turn it is: of several replicas at once, one would have the leases that another waits for. Those of a replica
+/// that was killed are taken away.
+pub(crate) fn turn(lab: &Lab) -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let turn = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let leases = ["policy-controller-write", "linkerd-destination-endpoint-write"];
+    lab.kubectl(&["delete", "lease", leases[0], leases[1], "--namespace=linkerd", "--ignore-not-found"]);
+    turn
 }
 
 impl Replica {
-    fn start(lab: &Lab, pod: &str) -> Self {
+    pub(crate) fn start(lab: &Lab, pod: &str) -> Self {
+        Self::start_with(lab, pod, &[])
+    }
+
+    /// As [`Replica::start`], with more arguments.
+    pub(crate) fn start_with(lab: &Lab, pod: &str, more: &[String]) -> Self {
         let address = || SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), free_port());
         let (discovery, policy, webhook) = (address(), address(), free_port());
-        let args = [
+        let mut args = vec![
             format!("--grpc-addr={discovery}"),
             format!("--policy-grpc-addr={policy}"),
             format!("--webhook-addr={ADDRESS}:{webhook}"),
@@ -35,6 +51,7 @@ impl Replica {
             "--tls-secret=linkerd-policy-validator-tls".to_owned(),
             "--webhook-config=linkerd-policy-validator-webhook-config".to_owned(),
         ];
+        args.extend_from_slice(more);
         let process = Process::start_as(lab, "destination", "linkerd-destination", pod, &args).ready();
         Self { process, discovery, policy, webhook }
     }
@@ -71,6 +88,7 @@ fn server(namespace: &str) -> Value {
 #[test]
 fn proxies_are_answered_from_a_real_cluster_and_users_told() {
     let lab = lab();
+    let _turn = turn(lab);
     let replica = Replica::start(lab, "linkerd-destination-a");
     lab.serve("linkerd-policy-validator", replica.webhook);
     let namespace = lab.namespace("discovery");
@@ -167,4 +185,45 @@ fn proxies_are_answered_from_a_real_cluster_and_users_told() {
     assert_eq!(replica.process.terminate(), Some(0));
     let next = Replica::start(lab, "linkerd-destination-b");
     assert_eq!(addresses(&next, &path).unwrap().len(), 2);
+}
+
+#[test]
+fn other_clusters_are_followed_with_the_rights_that_the_chart_gives() {
+    let lab = lab();
+    let _turn = turn(lab);
+    let replica =
+        Replica::start_with(lab, "linkerd-destination-linked", &["--remote-clusters=true".to_owned()]);
+    let namespace = lab.namespace("linked");
+    // The other cluster is this one: what counts is that it is reached by the Secret alone.
+    let slice = json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": {"name": "web", "namespace": namespace, "labels": {"kubernetes.io/service-name": "web"}},
+        "ports": [{"name": "http", "port": 8080}], "endpoints": [{"addresses": ["10.200.0.9"]}]});
+    let service = |name: &str, labels: Value| {
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace, "labels": labels},
+            "spec": {"ports": [{"name": "http", "port": 80}]}})
+    };
+    let copy = service(
+        "web-east",
+        json!({"multicluster.linkerd.io/remote-discovery": "east",
+        "multicluster.linkerd.io/remote-service": "web"}),
+    );
+    for object in [slice, service("web", json!({})), copy] {
+        lab.apply(&object.to_string());
+    }
+    let path = format!("web-east.{namespace}.svc.cluster.local:80");
+    assert_eq!(addresses(&replica, &path), None, "nobody linked the cluster");
+    let kubeconfig = lab.kubectl(&["config", "view", "--flatten", "--minify", "--output=json"]);
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "type": "mirror.linkerd.io/remote-kubeconfig",
+        "metadata": {"name": "cluster-credentials-east", "namespace": "linkerd",
+            "labels": {"multicluster.linkerd.io/cluster-name": "east"},
+            "annotations": {"multicluster.linkerd.io/trust-domain": "east.example",
+                "multicluster.linkerd.io/cluster-domain": "cluster.local"}},
+        "stringData": {"kubeconfig": kubeconfig}});
+    lab.apply(&secret.to_string());
+    eventually("the endpoints of the other cluster", || {
+        addresses(&replica, &path).filter(|found| found == &["10.200.0.9:8080"])
+    });
+    assert_eq!(replica.process.metric("discovery_clusters"), Some(1.0));
+    lab.kubectl(&["delete", "secret", "cluster-credentials-east", "--namespace", "linkerd"]);
+    eventually("the end of the link", || addresses(&replica, &path).is_none().then_some(()));
 }

@@ -19,13 +19,13 @@ use crate::kit::{Lab, Mount, NAMESPACE, Process, anchored, eventually, free_port
 /// The component with its mounts.
 pub(crate) struct Identity {
     pub(crate) process: Process,
-    addr: SocketAddr,
+    pub(crate) addr: SocketAddr,
     issuer: Mount,
     anchors: Mount,
 }
 
 impl Identity {
-    fn start(lab: &Lab, more: &[&str]) -> Self {
+    pub(crate) fn start(lab: &Lab, more: &[&str]) -> Self {
         let issuer = &lab.identity.issuer;
         Self::start_with(
             lab,

@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -42,7 +43,7 @@ pub(crate) struct Lab {
 /// The lab that all tests share; the calling thread is in its network afterwards.
 pub(crate) fn lab() -> &'static Lab {
     static LAB: OnceLock<Lab> = OnceLock::new();
-    let lab = LAB.get_or_init(|| Lab::set_up(Timestamp::now(), &json!({})));
+    let lab = LAB.get_or_init(|| Lab::set_up(Timestamp::now(), &json!({"remoteClusters": true})));
     lab.enter();
     lab
 }
@@ -66,6 +67,11 @@ impl Lab {
     /// Moves the calling thread, and what it starts from now on, into the lab's network.
     pub(crate) fn enter(&self) {
         setns(&self.network, CloneFlags::CLONE_NEWNET).unwrap();
+    }
+
+    /// The file of the lab's network.
+    pub(crate) fn network_path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.network.as_raw_fd()))
     }
 
     fn install(&self, values: &Value) {

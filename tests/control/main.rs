@@ -6,10 +6,14 @@
 
 mod destination;
 mod faults;
+mod heartbeat;
 mod identity;
 mod injector;
+mod interop;
 mod kit;
+mod manifests;
 mod public_api;
 mod sp_validator;
+mod spans;
 mod tap;
 mod webhook;

@@ -5,9 +5,9 @@ use std::time::{Duration, Instant};
 use ::http::Version;
 use mesh_api::faults::Fault;
 use mesh_api::faults::fault::{Action, Header, Reset, Route, Service, Target};
-use mesh_tests::mesh::World;
 use mesh_tests::mesh::answers::outbound;
 use mesh_tests::mesh::http::{self, Client};
+use mesh_tests::mesh::{Metrics, World};
 
 use crate::kit::{Calls, authority, eventually, gets, meshed, meshed_with, script, web};
 
@@ -34,9 +34,7 @@ fn header(name: &str, value: &'static str) -> Header {
 /// Puts faults in force, and waits until the client's proxy has heard of them.
 fn script_faults(world: &World, faults: Vec<Fault>) {
     let proxy = world.client.proxy().unwrap();
-    let heard = |metrics: &mesh_tests::mesh::Metrics| {
-        metrics.sum("control_discovery_messages_total", &[("kind", "faults")])
-    };
+    let heard = |metrics: &Metrics| metrics.sum("control_discovery_messages_total", &[("kind", "faults")]);
     let before = heard(&proxy.metrics().unwrap());
     world.plane.set_faults(faults);
     proxy.wait_for_metrics("faults", |metrics| heard(metrics) > before).unwrap();
@@ -103,15 +101,14 @@ fn a_share_of_requests_is_delayed() {
         }
         delayed
     });
-    // 50 of 200; the standard deviation is 6.1.
-    assert!((14..=86).contains(&delayed), "{delayed} of 200 were delayed");
+    // 50 of 200; the standard deviation is 6.1. On a busy machine others may be as slow as those.
     let proxy = world.client.proxy().unwrap();
-    proxy
-        .wait_for_metrics("faults that were injected", |metrics| {
-            let injected = metrics.sum("outbound_http_errors_total", &[("error", "fault injected")]);
-            injected == delayed as f64
-        })
-        .unwrap();
+    let injected =
+        |metrics: &Metrics| metrics.sum("outbound_http_errors_total", &[("error", "fault injected")]);
+    let metrics = proxy.wait_for_metrics("faults", |metrics| injected(metrics) > 0.0).unwrap();
+    let injected = injected(&metrics) as usize;
+    assert!((14..=86).contains(&injected), "{injected} of 200 were delayed");
+    assert!(delayed >= injected, "{injected} were delayed, and {delayed} took that long");
     assert_eq!(world.app.requests(), 201);
 }
 
@@ -145,6 +142,25 @@ fn requests_with_a_header_are_delayed_or_reset() {
         }
         assert_eq!(world.app.requests() - before, 4, "{version:?}: a request that was reset came through");
     }
+}
+
+#[test]
+fn a_share_of_requests_is_reset() {
+    let world = meshed();
+    assert_eq!(world.http1("/name").status, 200);
+    script_faults(&world, vec![fault(Action::Reset(Reset {}), ALL / 2)]);
+    let service = world.service();
+    let reset = world.client.namespace.run(async move {
+        let mut client = Client::http2(service).await.unwrap();
+        let mut reset = 0;
+        for request in gets(200, "/name") {
+            reset += usize::from(client.send(request).await.is_err());
+        }
+        reset
+    });
+    // 100 of 200; the standard deviation is 7.1.
+    assert!((57..=143).contains(&reset), "{reset} of 200 were reset");
+    assert_eq!(world.app.requests(), 1 + 200 - reset);
 }
 
 #[test]

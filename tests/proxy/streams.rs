@@ -8,7 +8,7 @@ use linkerd2_proxy_api::destination::WeightedAddr;
 use linkerd2_proxy_api::outbound::proxy_protocol::Kind;
 use mesh_tests::mesh::answers::outbound::{self, streams};
 use mesh_tests::mesh::answers::{self, Endpoint as _};
-use mesh_tests::mesh::{Answer, Authority, Result, SERVICE_PORT, World, addresses, tcp};
+use mesh_tests::mesh::{Answer, Authority, Namespace, Result, SERVICE_PORT, World, addresses, tcp};
 use rustls::pki_types::ServerName;
 use streams::To;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -18,6 +18,9 @@ use crate::kit::{eventually, meshed_with};
 
 const NAME: &str = "gate.test.svc.cluster.local";
 const PORT: u16 = 9443;
+
+/// How long a server of TLS waits before it answers its client.
+pub(crate) const HANDSHAKE: Duration = Duration::from_millis(20);
 
 fn gate() -> SocketAddr {
     SocketAddr::from(([10, 96, 0, 30], PORT))
@@ -46,12 +49,25 @@ fn behind(world: &World, name: &str, port: u16) {
 
 /// A server of TLS that says its name, as a service of that name.
 fn serve_tls(world: &World, authority: &Authority, name: &'static str, port: u16, host: &str) {
+    serve_tls_in(&world.server.namespace, authority, name, port, host);
+    behind(world, name, port);
+}
+
+/// A server of TLS that takes a moment for its handshake, and then says its name.
+pub(crate) fn serve_tls_in(
+    namespace: &Namespace,
+    authority: &Authority,
+    name: &'static str,
+    port: u16,
+    host: &str,
+) {
     let (chain, key) = authority.leaf(&[host], Duration::from_secs(3600)).unwrap().parts();
     let config = rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
     let acceptor = TlsAcceptor::from(Arc::new(config));
-    tcp::serve(&world.server.namespace, SocketAddr::from(([0, 0, 0, 0], port)), move |stream| {
+    tcp::serve(namespace, SocketAddr::from(([0, 0, 0, 0], port)), move |stream| {
         let acceptor = acceptor.clone();
         async move {
+            tokio::time::sleep(HANDSHAKE).await;
             if let Ok(mut stream) = acceptor.accept(stream).await {
                 let _ = stream.write_all(name.as_bytes()).await;
                 let _ = stream.shutdown().await;
@@ -59,16 +75,25 @@ fn serve_tls(world: &World, authority: &Authority, name: &'static str, port: u16
         }
     })
     .unwrap();
-    behind(world, name, port);
 }
 
 /// Who is at the other end of a TLS connection that asks for a host.
 fn ask_tls(world: &World, authority: &Authority, host: &str) -> Result<String> {
+    ask_tls_at(gate(), world, authority, host)
+}
+
+/// The same at another address.
+pub(crate) fn ask_tls_at(
+    address: SocketAddr,
+    world: &World,
+    authority: &Authority,
+    host: &str,
+) -> Result<String> {
     let roots = authority.roots()?;
     let host = ServerName::try_from(host.to_owned())?;
     world.client.namespace.run(async move {
         let config = rustls::ClientConfig::builder().with_root_certificates(roots).with_no_client_auth();
-        let stream = tcp::connect(gate()).await?;
+        let stream = tcp::connect(address).await?;
         let answer = async {
             let mut stream = TlsConnector::from(Arc::new(config)).connect(host, stream).await?;
             let mut name = String::new();

@@ -2,8 +2,10 @@
 //!
 //! The published ones (destination, policy, identity, tap) are those of [`linkerd2_proxy_api`]. Ours are in `proto/`:
 //! [`trust`] brings the trust anchors to proxies while they run, [`tap`] is what the aggregated tap API is asked,
-//! [`faults`] are the delays and resets of HTTPFaults, [`public`] is what the command and the dashboard ask. [`spiffe`] is
-//! published as well, but by no crate.
+//! [`faults`] are the delays and resets of HTTPFaults, [`public`] is what the command and the dashboard ask. [`spiffe`] and
+//! [`otlp`] are published as well, but by no crate.
+
+pub mod otlp;
 
 pub use linkerd2_proxy_api as published;
 

@@ -23,6 +23,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use crate::args::{IdentityArgs, IssuerScheme};
 use crate::runtime::events::Events;
 use crate::runtime::lease::{Leadership, Timing};
+use crate::runtime::spans::TraceLayer;
 use crate::runtime::{self, RunError, Runtime};
 
 /// The Deployment that events are about, and the lease of the one that renews.
@@ -83,6 +84,7 @@ pub async fn run(args: &IdentityArgs, runtime: &Runtime) -> Result<(), RunError>
     let server = tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .timeout(certify::LIMIT)
+        .layer(TraceLayer)
         .add_service(certify)
         .add_service(TrustBundleServer::new(anchors));
     let serving =

@@ -10,6 +10,7 @@
 //! snapshot when it can write. Nothing here does IO, and nothing is kept for a topic that nobody listens to.
 
 pub mod cell;
+pub mod clusters;
 pub mod outbox;
 pub mod shared;
 pub mod snapshot;
@@ -23,6 +24,7 @@ use ahash::{AHashMap, AHashSet};
 use slab::Slab;
 
 use crate::config::Config;
+use crate::record::Text;
 use crate::source::Event;
 use cell::{Cell, Subscription};
 use snapshot::Snapshot;
@@ -110,6 +112,32 @@ impl Index {
     pub fn apply(&mut self, event: Event) {
         self.store.note_touched(self.readers.is_empty());
         self.store.apply(event);
+        self.mark();
+    }
+
+    /// Takes an event of another cluster.
+    pub fn apply_remote(&mut self, cluster: &Text, event: Event) {
+        self.store.note_touched(self.readers.is_empty());
+        self.store.apply_remote(cluster, event);
+        self.mark();
+    }
+
+    /// Makes another cluster known, or gives it other settings. Its records come by [`Index::apply_remote`].
+    pub fn link(&mut self, cluster: &Text, config: Arc<Config>) {
+        self.store.note_touched(self.readers.is_empty());
+        self.store.link(cluster, config);
+        self.mark();
+    }
+
+    /// Forgets another cluster.
+    pub fn unlink(&mut self, cluster: &Text) {
+        self.store.note_touched(self.readers.is_empty());
+        self.store.unlink(cluster);
+        self.mark();
+    }
+
+    /// Marks the topics that read what was touched.
+    fn mark(&mut self) {
         for interest in self.store.take_touched() {
             if let Some(readers) = self.readers.get(&interest) {
                 self.dirty.extend(readers);

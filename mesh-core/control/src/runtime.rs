@@ -10,6 +10,7 @@ pub mod metrics;
 mod process;
 pub mod readiness;
 pub mod shutdown;
+pub mod spans;
 
 use std::error::Error;
 use std::fmt::Write as _;

@@ -6,7 +6,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proxy_net::backoff::Backoff;
 use proxy_net::engine::{
@@ -125,7 +125,7 @@ impl Handler for Fixed {
     fn finished(&mut self, _: &mut Control<'_, Self>, (): (), _: Option<(EndpointId, &mut ())>, _: &Summary) {
     }
     fn closed(&mut self, _: &mut Control<'_, Self>, (): (), _: &CloseReport) {}
-    fn tunneled(&mut self, (): &mut (), _: Direction, _: usize) {}
+    fn tunneled(&mut self, (): &mut (), _: Direction, _: usize, _: Instant) {}
     fn endpoint(&mut self, _: &mut Control<'_, Self>, _: EndpointId, (): &mut (), _: EndpointEvent) {}
     fn message(&mut self, _: &mut Control<'_, Self>, (): ()) {}
     fn tick(&mut self, _: &mut Control<'_, Self>) {}

@@ -8,6 +8,7 @@ use proxy_net::engine::{ConnectError, Failure, Reply, TimeoutKind};
 use proxy_net::headers::HeaderList;
 
 use super::headers;
+use crate::metrics::Resource;
 
 /// Why a request is not answered by the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,6 +108,23 @@ impl Refusal {
             self.explain(&message, &mut reply.headers);
         }
         reply
+    }
+
+    /// What those are told who watch this proxy: the sentence, and the server where its policy decided.
+    pub(crate) fn reason(&self, server: Resource<'_>) -> Option<Box<str>> {
+        let message = self.message();
+        match self {
+            Self::Redirected(..) => None,
+            Self::RouteNotFound | Self::Unauthorized | Self::RateLimited(_) => {
+                let Resource { kind, namespace, name, .. } = server;
+                let server = match namespace.is_empty() {
+                    true => format!("{kind} {name}"),
+                    false => format!("{kind} {namespace}/{name}"),
+                };
+                Some(format!("{message} ({server})").into())
+            }
+            _ => Some(message.into()),
+        }
     }
 
     /// What peers of the mesh are told beside the status.
@@ -218,6 +236,17 @@ mod tests {
         assert!(headers.value(b"l5d-proxy-error").is_some());
         assert_eq!(headers.value(b"l5d-proxy-connection"), Some(&b"close"[..]));
         assert_eq!(Refusal::Unauthorized.reply(MESHED).headers.value(b"l5d-proxy-connection"), None);
+    }
+
+    #[test]
+    fn who_watches_is_told_which_server_decided() {
+        let server = Resource { kind: "server", namespace: "shop", name: "web-http", ..Resource::default() };
+        let reason = Refusal::Unauthorized.reason(server);
+        assert_eq!(reason.as_deref(), Some("the client is not authorized by policy (server shop/web-http)"));
+        let default = Resource { kind: "default", name: "deny", ..Resource::default() };
+        let reason = Refusal::Unauthorized.reason(default);
+        assert_eq!(reason.as_deref(), Some("the client is not authorized by policy (default deny)"));
+        assert_eq!(Refusal::Redirected(302, Vec::new()).reason(server), None);
     }
 
     #[test]

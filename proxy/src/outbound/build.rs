@@ -7,7 +7,7 @@ use std::sync::Arc;
 use proxy_net::budget::RetryBudget;
 
 use super::backend::{Flavor, Key};
-use super::hosts::Hosts;
+use super::hosts::{Hosts, are_named};
 use super::plan::{
     BackendUse, Detect, HttpPlan, Kind, Order, Plan, ProfileSeries, Registered, Router, RuleUse, Side, Stack,
     StreamPlan, TlsPlan, Uses,
@@ -90,7 +90,8 @@ impl Builder<'_> {
             _ => Id::default(),
         };
         let Self { parent, backends, registered, .. } = self;
-        Plan { kind, protocol, detection, parent, backends, registered }
+        let names_hosts = are_named(&parent, cx.shared.config.outbound.hostname_labels);
+        Plan { kind, names_hosts, protocol, detection, parent, backends, registered }
     }
 
     fn kind(
@@ -170,12 +171,12 @@ impl Builder<'_> {
         let (mut rules, mut starts) = (Vec::new(), Vec::new());
         for route in routes {
             starts.push(rules.len());
-            let (metrics, hosts) = self.register_route(cx, &route.meta, kind);
+            let metrics = self.register_route(cx, &route.meta, kind);
             for rule in &route.rules {
                 let of = Rule { policy, route: &route.meta, kind, accrual };
                 let uses = self.uses(cx, of, &rule.policy.backends);
                 let retry = rule.policy.retry.clone().map(Rc::new);
-                rules.push(RuleUse { uses, metrics, hosts: hosts.clone(), retry, profile: None });
+                rules.push(RuleUse { uses, metrics, hosts: Hosts::default(), retry, profile: None });
             }
         }
         Stack {
@@ -213,6 +214,7 @@ impl Builder<'_> {
         let uses = Uses::new(Uses::order_of(&rule.backends), items.collect());
         let kind = if flavor == Flavor::Tls { TransportRouteKind::Tls } else { TransportRouteKind::Tcp };
         StreamPlan {
+            meta: rule.meta.clone(),
             uses,
             closed: rule.filters.first().copied(),
             metrics: self.register_stream(cx, kind, &rule.meta),
@@ -238,7 +240,7 @@ impl Builder<'_> {
         let items = self.keep_all(cx, shares, Flavor::Tcp);
         let route = Meta::new_default("opaque");
         let metrics = self.register_stream(cx, TransportRouteKind::Tcp, &route);
-        StreamPlan { uses: Uses::new(Order::Random, items), closed: None, metrics }
+        StreamPlan { meta: route, uses: Uses::new(Order::Random, items), closed: None, metrics }
     }
 
     /// Where a profile sends things: to its endpoint, to its targets, or to itself.
@@ -292,7 +294,7 @@ impl Builder<'_> {
             rules.push(RuleUse {
                 uses: Uses::new(Order::Random, items),
                 metrics: Id::default(),
-                hosts: None,
+                hosts: Hosts::default(),
                 retry: None,
                 profile,
             });
@@ -321,9 +323,14 @@ impl Builder<'_> {
                 BackendUse { backend, weight, metrics, closed: None }
             })
             .collect();
-        let (metrics, hosts) = self.register_route(cx, &route, RouteKind::Http);
-        let uses = Uses::new(Order::Random, items);
-        let rule = RuleUse { uses, metrics, hosts, retry: None, profile: None };
+        let metrics = self.register_route(cx, &route, RouteKind::Http);
+        let rule = RuleUse {
+            uses: Uses::new(Order::Random, items),
+            metrics,
+            hosts: Hosts::default(),
+            retry: None,
+            profile: None,
+        };
         let http1 = Stack {
             router: Router::Single,
             rules: vec![rule],
@@ -367,7 +374,7 @@ impl Builder<'_> {
         cx: &mut Cx<'_, '_>,
         route: &Meta,
         kind: RouteKind,
-    ) -> (Id<crate::metrics::OutboundRoute>, Option<Rc<Hosts>>) {
+    ) -> Id<crate::metrics::OutboundRoute> {
         let labels = OutboundRouteLabels {
             kind,
             parent: resource(&self.parent),
@@ -376,10 +383,7 @@ impl Builder<'_> {
         };
         let id = cx.shared.metrics.outbound_route.register(&labels);
         self.registered.routes.push(id);
-        let wanted = cx.shared.config.outbound.hostname_labels;
-        let hosts = wanted.then(|| Rc::new(Hosts::new(kind, &self.parent, route)));
-        self.registered.hosts.extend(hosts.clone());
-        (id, hosts)
+        id
     }
 
     fn register_backend(

@@ -37,8 +37,8 @@ pub struct Exchange {
     pub(super) arrived: Instant,
     /// Its rule, and the place of that in the stack.
     pub(super) found: Option<(Found, usize)>,
-    /// Where it is counted as a request of its route.
-    pub(super) series: Id<OutboundRoute>,
+    /// The series of its host on the rule, where hosts are counted.
+    pub(super) host: Option<Id<OutboundRoute>>,
     pub(super) timeouts: RuleTimeouts,
     /// Until the response head, for profiles.
     pub(super) deadline: Option<Duration>,
@@ -98,7 +98,7 @@ impl Exchange {
             asker: Asker { grpc: is_grpc, informed: cx.shared.config.outbound.informational_headers },
             arrived: request.at,
             found: None,
-            series: Id::default(),
+            host: None,
             timeouts: RuleTimeouts::default(),
             deadline: None,
             retry: None,
@@ -118,6 +118,11 @@ impl Exchange {
     pub(super) fn rule<'p>(&self, plan: &'p Plan) -> Option<&'p RuleUse> {
         let (_, index) = self.found?;
         plan.stack(self.version == HttpVersion::Http2)?.rules.get(index)
+    }
+
+    /// The series of the rule that it counts for.
+    pub(super) fn series(&self, rule: &RuleUse) -> Id<OutboundRoute> {
+        self.host.unwrap_or(rule.metrics)
     }
 
     /// Filters, time limits and retries of the rule.

@@ -1,108 +1,163 @@
-//! Series of a route by the host that was asked for, where the configuration wants them.
+//! Who is spoken to, by name: hosts of requests, and server names of TLS that is passed through.
 //!
-//! Clients choose hosts freely, so a route has series for so many of them; what comes after counts without a host.
+//! Where names lead out of the mesh they say more than the route does, so an egress network has them in its series always; a
+//! service has them where the configuration asks for it.
 
 use std::cell::RefCell;
 use std::time::Instant;
 
 use ahash::AHashMap;
-use proxy_net::headers::HeaderList;
+use proxy_net::engine::Direction;
 
+use super::conn::Conn;
+use super::plan::{Plan, Stack, StreamPlan};
 use super::resource;
-use crate::metrics::{Id, Metrics, OutboundRoute, OutboundRouteLabels, RouteKind};
+use crate::metrics::{
+    Id, Metrics, OutboundRoute, OutboundRouteLabels, Resource, RouteKind, TlsHost, TlsHostLabels,
+};
 use crate::model::Meta;
+use crate::model::route::Found;
+use crate::worker::Cx;
 
-/// The series of one route.
-pub(super) struct Hosts {
-    kind: RouteKind,
-    parent: Meta,
-    route: Meta,
-    known: RefCell<AHashMap<Box<str>, Id<OutboundRoute>>>,
+/// The kind of resource whose names are always counted.
+const EGRESS_NETWORK: &str = "EgressNetwork";
+/// Hosts that one rule counts apart; requests to further ones count for the rule alone.
+const HOSTS_MAX: usize = 256;
+/// The longest name of a host in DNS; what is longer is none.
+const NAME_MAX: usize = 255;
+
+/// Series of the hosts that a rule's requests have named, as they were spelled.
+#[derive(Default)]
+pub(super) struct Hosts(RefCell<AHashMap<Box<[u8]>, Id<OutboundRoute>>>);
+
+/// What is seen of a TLS connection from outside.
+pub(super) struct Passing {
+    series: Id<TlsHost>,
+    handshake: Handshake,
 }
 
-/// Hosts of a route.
-const MOST: usize = 1_000;
-/// Octets of a name in DNS.
-const LONGEST: usize = 253;
+/// How far a handshake has come, as far as it can be told from who talks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Handshake {
+    /// The client has begun, then.
+    Begun(Instant),
+    /// The server has answered. The client began then.
+    Answered(Instant),
+    /// The client has answered that, so it knows the server and, with TLS 1.3, may send.
+    Over,
+}
+
+/// Whether the series of a parent have names in them.
+pub(super) fn are_named(parent: &Meta, configured: bool) -> bool {
+    configured || parent.kind() == EGRESS_NETWORK
+}
 
 // === impl Hosts ===
 
 impl Hosts {
-    pub(super) fn new(kind: RouteKind, parent: &Meta, route: &Meta) -> Self {
-        Self { kind, parent: parent.clone(), route: route.clone(), known: RefCell::default() }
-    }
-
-    /// Where a request with this head is counted; none where its host has no series of its own.
-    pub(super) fn series(&self, metrics: &mut Metrics, head: &HeaderList) -> Option<Id<OutboundRoute>> {
-        let host = host(head.value(b":authority")?)?;
-        let mut known = self.known.borrow_mut();
-        if let Some(id) = known.get(&*host) {
+    /// The series of a host; none when there are too many.
+    pub(super) fn series(
+        &self,
+        cx: &mut Cx<'_, '_>,
+        plan: &Plan,
+        stack: &Stack,
+        found: Found,
+        host: &[u8],
+    ) -> Option<Id<OutboundRoute>> {
+        let mut known = self.0.borrow_mut();
+        if let Some(id) = known.get(host) {
             return Some(*id);
         }
-        if known.len() >= MOST {
+        if known.len() >= HOSTS_MAX || host.is_empty() || host.len() > NAME_MAX {
             return None;
         }
-        let id = metrics.outbound_route.register(&OutboundRouteLabels {
-            kind: self.kind,
-            parent: resource(&self.parent),
-            route: resource(&self.route),
-            hostname: &host,
+        let hostname = String::from_utf8_lossy(host).to_ascii_lowercase();
+        let id = cx.shared.metrics.outbound_route.register(&OutboundRouteLabels {
+            kind: if stack.is_grpc() { RouteKind::Grpc } else { RouteKind::Http },
+            parent: resource(&plan.parent),
+            route: stack.route(found).map(resource).unwrap_or_default(),
+            hostname: &hostname,
         });
-        known.insert(host, id);
+        known.insert(host.into(), id);
         Some(id)
     }
 
-    /// Gives the series back.
-    pub(super) fn release(&self, metrics: &mut Metrics, now: Instant) {
-        for (_, id) in self.known.borrow_mut().drain() {
-            metrics.outbound_route.release(id, now);
-        }
+    /// All series, which have to be released with the plan.
+    pub(super) fn ids(&self) -> Vec<Id<OutboundRoute>> {
+        self.0.borrow().values().copied().collect()
     }
 }
 
-/// The host of an authority, in lower case, without the port and the dot at its end.
-fn host(authority: &[u8]) -> Option<Box<str>> {
-    let authority = std::str::from_utf8(authority).ok()?;
-    let host = match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => host,
-        _ => authority,
-    };
-    let host = host.strip_suffix('.').unwrap_or(host);
-    let is_usable = (1..=LONGEST).contains(&host.len()) && host.bytes().all(|byte| byte.is_ascii_graphic());
-    is_usable.then(|| host.to_ascii_lowercase().into())
+// === impl Passing ===
+
+impl Passing {
+    /// A connection of TLS whose client has begun `since`. `route` is there where one is for the name.
+    pub(super) fn new(
+        cx: &mut Cx<'_, '_>,
+        plan: &Plan,
+        route: Option<&StreamPlan>,
+        sni: Option<&str>,
+        since: Instant,
+    ) -> Self {
+        let series = cx.shared.metrics.tls_host.register(&TlsHostLabels {
+            parent: resource(&plan.parent),
+            route: route.map_or_else(Resource::default, |route| resource(&route.meta)),
+            hostname: sni.filter(|_| plan.names_hosts).unwrap_or_default(),
+        });
+        cx.shared.metrics.tls_host[series].connections += 1;
+        Self { series, handshake: Handshake::Begun(since) }
+    }
+
+    /// Octets have passed.
+    fn passed(&mut self, metrics: &mut Metrics, direction: Direction, octets: usize, now: Instant) {
+        let series = &mut metrics.tls_host[self.series];
+        match direction {
+            Direction::Request => series.read += octets as u64,
+            Direction::Response => series.written += octets as u64,
+        }
+        match (self.handshake, direction) {
+            (Handshake::Begun(since), Direction::Response) => self.handshake = Handshake::Answered(since),
+            (Handshake::Answered(since), Direction::Request) => {
+                self.handshake = Handshake::Over;
+                series.handshake.observe(now.saturating_duration_since(since));
+            }
+            _ => {}
+        }
+    }
+
+    /// The connection is gone.
+    pub(super) fn end(self, metrics: &mut Metrics, now: Instant) {
+        metrics.tls_host.release(self.series, now);
+    }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn head(authority: &str) -> HeaderList {
-        [(&b":authority"[..], authority.as_bytes())].into_iter().collect()
-    }
-
-    #[test]
-    fn a_host_is_told_from_its_port() {
-        let text = |authority: &str| host(authority.as_bytes()).map(String::from);
-        assert_eq!(text("Web.Example.:8080").as_deref(), Some("web.example"));
-        assert_eq!(text("[2001:db8::1]:80").as_deref(), Some("[2001:db8::1]"));
-        assert_eq!(text("[2001:db8::1]").as_deref(), Some("[2001:db8::1]"));
-        for none in ["", ":80", "a b", &"x".repeat(300)] {
-            assert_eq!(text(none), None, "{none}");
+/// Octets of a tunnel have passed.
+pub(crate) fn tunneled(
+    metrics: &mut Metrics,
+    conn: &mut Conn,
+    direction: Direction,
+    octets: usize,
+    now: Instant,
+) {
+    let transport = &mut metrics.transport[conn.transport];
+    match direction {
+        Direction::Request => {
+            transport.read += octets as u64;
+            conn.counted.0 += octets as u64;
+        }
+        Direction::Response => {
+            transport.written += octets as u64;
+            conn.counted.1 += octets as u64;
         }
     }
-
-    #[test]
-    fn hosts_are_bounded() {
-        let mut metrics = Metrics::default();
-        let meta = Meta::new_default("x");
-        let hosts = Hosts::new(RouteKind::Http, &meta, &meta);
-        let first = hosts.series(&mut metrics, &head("host-0")).unwrap();
-        for number in 1..MOST {
-            assert!(hosts.series(&mut metrics, &head(&format!("host-{number}"))).is_some());
+    if let Some(route) = conn.route {
+        let series = &mut metrics.transport_route[route];
+        match direction {
+            Direction::Request => series.read += octets as u64,
+            Direction::Response => series.written += octets as u64,
         }
-        assert_eq!(hosts.series(&mut metrics, &head("one-more")), None);
-        assert_eq!(hosts.series(&mut metrics, &head("HOST-0:80")), Some(first));
-        hosts.release(&mut metrics, Instant::now());
-        assert!(hosts.series(&mut metrics, &head("one-more")).is_some());
+    }
+    if let Some(passing) = &mut conn.passing {
+        passing.passed(metrics, direction, octets, now);
     }
 }

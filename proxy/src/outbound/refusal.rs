@@ -139,8 +139,9 @@ impl Refusal {
                 headers.push(headers::PROXY_CONNECTION, b"close");
             }
         }
+        let reason = is_said.then(|| shape.text.as_ref().into());
         let grpc = asker.grpc.then(|| (shape.grpc, shape.text.into_owned()));
-        Box::new(Reply { status: shape.status, headers, grpc, close: shape.close })
+        Box::new(Reply { status: shape.status, headers, grpc, reason, close: shape.close })
     }
 
     fn shape(&self) -> Shape {

@@ -135,6 +135,7 @@ async fn injections(lab: &Lab, report: &Report, full: bool) {
             .header("content-type", "application/json")
             .body(Full::new(Bytes::from(review(number).to_string())))
             .unwrap();
+        sender.ready().await.unwrap();
         let begun = Instant::now();
         let answer = sender.send_request(request).await.unwrap().into_body().collect().await.unwrap();
         times.push(begun.elapsed());

@@ -40,6 +40,7 @@ impl Component {
         let [address, admin] = free_addresses();
         let begun = Instant::now();
         // Another build of it can be measured too.
+        #[expect(clippy::disallowed_methods, reason = "says which binary is measured")]
         let program = std::env::var_os("LINKERD_CONTROLLER");
         let child = Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_linkerd-controller").into()))
             .args([name, "--log-level=error"])

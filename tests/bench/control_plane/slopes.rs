@@ -82,13 +82,13 @@ pub(crate) async fn measure(full: bool) {
             .await,
         );
     }
-    line(&report, "Service", &points);
+    line(&report, "Service", "Services", &points);
     let mut points = Vec::new();
     for endpoints in [4, 8, 16, 24] {
         points.push(cluster(&Size { endpoints, large: endpoints, ..base.clone() }, Size::pods).await);
     }
-    line(&report, "endpoint with its pod", &points);
-    line(&report, "stream", &streams(&base).await);
+    line(&report, "endpoint with its pod", "endpoints with their pods", &points);
+    line(&report, "stream", "streams", &streams(&base).await);
 }
 
 /// A cluster nobody asks about.
@@ -123,15 +123,15 @@ fn point(count: usize, usage: Usage) -> Point {
 }
 
 /// Tells the slope, and how far the farthest point is from the line: growth that is not linear shows there.
-fn line(report: &Report, what: &str, points: &[Point]) {
+fn line(report: &Report, one: &str, many: &str, points: &[Point]) {
     for point in points {
         let text = format!("{}, {:.2} CPU s", mib(point.bytes as u64), point.micros / 1e6);
-        report.line(&format!("  {} {what}s", point.count), &text);
+        report.line(&format!("  {} {many}", point.count), &text);
     }
     let (bytes, off) = fit(points, |point| point.bytes);
     let (micros, _) = fit(points, |point| point.micros);
     report.line(
-        &format!("a {what}"),
+        &format!("each {one}"),
         &format!(
             "{:.2} KiB (points off the line by {:.1} %), {micros:.1} µs of CPU",
             bytes / 1024.0,

@@ -10,6 +10,9 @@ mod inbound;
 mod kit;
 mod outbound;
 mod profile;
+mod remote;
+mod remote_api;
+mod selected;
 mod watches;
 
 /// The cluster is a real API server.

@@ -1,6 +1,7 @@
 //! A control plane in this process, a cluster to feed it, and clients.
 
 pub(crate) mod api;
+pub(crate) mod remote;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -109,6 +110,14 @@ impl World {
                 std::fs::rename(aside, path).unwrap();
             }
             Backing::ApiServer(turn) => turn.apply(object),
+        }
+    }
+
+    /// As [`World::apply`], for a Service whose endpoints its selector is to make.
+    pub(crate) fn apply_whole(&self, object: &Value) {
+        match &self.backing {
+            Backing::Files(_) => self.apply(object),
+            Backing::ApiServer(turn) => turn.apply_whole(object),
         }
     }
 

@@ -135,3 +135,50 @@ async fn a_split_becomes_overrides_and_its_removal_ends_them() {
     world.delete(&split(""));
     assert!(api.next().await.dst_overrides.is_empty());
 }
+
+#[tokio::test]
+async fn a_split_takes_the_place_of_the_profiles_overrides_and_nothing_else() {
+    let split = |name: &str, created: &str, backends: serde_json::Value| {
+        json!({"apiVersion": "split.smi-spec.io/v1alpha1", "kind": "TrafficSplit",
+            "metadata": {"name": name, "namespace": "shop", "creationTimestamp": created},
+            "spec": {"service": "web", "backends": backends}})
+    };
+    let profile = json!({"apiVersion": "linkerd.io/v1alpha2", "kind": "ServiceProfile",
+        "metadata": {"name": "web.shop.svc.cluster.local", "namespace": "shop"},
+        "spec": {"routes": [{"name": "GET /", "condition": {"method": "GET", "pathRegex": "/"}}],
+            "dstOverrides": [{"authority": "old.shop.svc.cluster.local", "weight": "1"},
+                {"authority": "none.shop.svc.cluster.local:81", "weight": "0"}]}});
+    let world = World::with(&[service("web", "10.0.0.1"), profile]).await;
+    let mut stream = world.profile("10.0.0.1:80").await;
+    let names = |profile: &linkerd2_proxy_api::destination::DestinationProfile| -> Vec<(String, u32)> {
+        assert_eq!(profile.routes.len(), 1, "routes stay the profile's");
+        profile
+            .dst_overrides
+            .iter()
+            .map(|it| (it.authority.replace(".shop.svc.cluster.local", ""), it.weight))
+            .collect()
+    };
+    assert_eq!(names(&stream.next().await), [("old:80".to_owned(), 10_000)], "a share of zero is none");
+    // Backends that nobody knows are handed out: their share fails, which is what the user is to see.
+    let first = split(
+        "b-first",
+        "2030-01-01T00:00:00Z",
+        json!([
+        {"service": "web-blue", "weight": "500m"}, {"service": "nobody", "weight": "1"}, {"service": "web", "weight": "0"}]),
+    );
+    world.apply(&first);
+    let expected = [("web-blue:80".to_owned(), 5_000), ("nobody:80".to_owned(), 10_000)];
+    assert_eq!(names(&stream.next().await), expected);
+    // Of several, the oldest counts.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    let second = split("a-second", "2030-01-01T00:00:01Z", json!([{"service": "web-green", "weight": "1"}]));
+    world.apply(&second);
+    stream.silent().await;
+    world.delete(&first);
+    assert_eq!(names(&stream.next().await), [("web-green:80".to_owned(), 10_000)]);
+    // All shares at zero ask for nothing: the Service is served as if it had no split, and no overrides.
+    world.apply(&split("a-second", "2030-01-01T00:00:01Z", json!([{"service": "web-green", "weight": "0"}])));
+    assert!(names(&stream.next().await).is_empty());
+    world.delete(&second);
+    assert_eq!(names(&stream.next().await), [("old:80".to_owned(), 10_000)]);
+}

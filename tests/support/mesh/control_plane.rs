@@ -90,8 +90,8 @@ struct State {
 // === impl ControlPlane ===
 
 impl ControlPlane {
-    /// A control plane that signs with `authority` and says `NotFound` to every question about a destination, and that anybody
-    /// may connect to every inbound port.
+    /// A control plane that signs with `authority` and says `NotFound` to every question about a destination, but for the profiles of
+    /// addresses, which are empty; and that anybody may connect to every inbound port.
     #[must_use]
     pub fn new(authority: Arc<Authority>) -> Self {
         Self {

@@ -26,6 +26,7 @@ use super::stream::{Next, Reading, Sending, State, Stream};
 use super::{Answers, Api, Limits, Method, api};
 use crate::index::Refusal;
 use crate::index::outbox::Outbox;
+use crate::runtime::spans;
 
 /// Longest request: a request names a target and a token.
 const LONGEST_REQUEST: usize = 64 << 10;
@@ -225,7 +226,9 @@ impl Connection {
                 self.refuse(key, end, &Refusal::invalid("the request has no message"), out);
             }
             Ok(method) => {
-                let state = State::Reading(Box::new(Reading { method, body: Vec::new() }));
+                let text = |name: &str| std::str::from_utf8(fields.value(name.as_bytes())?).ok();
+                let span = spans::begin_call(text(":path").unwrap_or_default(), "POST", text);
+                let state = State::Reading(Box::new(Reading { method, body: Vec::new(), span }));
                 let token = token(self.streams.insert(Stream { key, state }));
                 self.codec.set_token(key, token);
                 let deadline = self.heard + self.limits.request;
@@ -256,6 +259,7 @@ impl Connection {
         let Some(stream) = self.streams.get_mut(place(token)) else { return };
         let State::Reading(reading) = &mut stream.state else { return };
         let (key, method, mut body) = (stream.key, reading.method, std::mem::take(&mut reading.body));
+        let span = std::mem::replace(&mut reading.span, tracing::Span::none());
         self.unfinished_octets -= body.len();
         // Most requests come whole, so they are the last that began.
         if self.unfinished.back().is_some_and(|(.., last)| *last == key) {
@@ -279,6 +283,7 @@ impl Connection {
             }
             Err(refusal) => {
                 self.forget(token);
+                spans::end_call(&span, refusal.code.into());
                 self.refuse(key, End::Stream, &refusal, out);
             }
         }

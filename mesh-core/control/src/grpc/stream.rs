@@ -30,6 +30,8 @@ pub(super) enum State {
 pub(super) struct Reading {
     pub(super) method: &'static Method,
     pub(super) body: Vec<u8>,
+    /// What is told of the request, until it is answered.
+    pub(super) span: tracing::Span,
 }
 
 /// A stream of snapshots: the newest, then what differs from what was sent.

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use super::cell::Subscription;
 use super::{Index, Refusal, Request};
 use crate::config::Config;
-use crate::record::Kind;
+use crate::record::{Kind, Text};
 use crate::source::{Event, Sink};
 
 /// Topics that are computed before the lock is given up for a moment.
@@ -50,6 +50,26 @@ impl Shared {
     /// When there is nothing to answer with.
     pub fn subscribe(&self, request: &Request) -> Result<Subscription, Refusal> {
         self.lock().subscribe(request, Instant::now())
+    }
+
+    /// Makes another cluster known, or gives it other settings.
+    pub fn link(&self, cluster: &Text, config: Arc<Config>) {
+        self.lock().link(cluster, config);
+        self.inner.touched.notify_one();
+    }
+
+    /// Forgets another cluster.
+    pub fn unlink(&self, cluster: &Text) {
+        self.lock().unlink(cluster);
+        self.inner.touched.notify_one();
+    }
+
+    pub(super) fn take_remote(&self, cluster: &Text, events: Vec<Event>) {
+        {
+            let mut index = self.lock();
+            events.into_iter().for_each(|event| index.apply_remote(cluster, event));
+        }
+        self.inner.touched.notify_one();
     }
 
     /// Ends every stream; none begins after it.
@@ -99,11 +119,16 @@ impl Sink for Shared {
             for event in events {
                 index.apply(event);
             }
-            Kind::ALL.iter().all(|kind| index.store().is_listed(*kind))
+            let config = index.config();
+            Kind::ALL.iter().all(|kind| index.store().is_listed(*kind) || !config.reads(*kind))
         };
         self.inner.touched.notify_one();
         if complete {
             self.inner.ready.send_if_modified(|ready| !std::mem::replace(ready, true));
         }
+    }
+
+    fn wants(&self, kind: Kind) -> bool {
+        self.lock().config().reads(kind)
     }
 }

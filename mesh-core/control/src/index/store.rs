@@ -13,8 +13,10 @@ use std::sync::Arc;
 
 use ahash::{AHashMap, AHashSet};
 
+use super::clusters::{Cluster, Clusters};
+use crate::config::Config;
 use crate::record::{
-    AuthorizationPolicy, EgressNetwork, EndpointSlice, ExternalWorkload, Fault, Key, Kind,
+    AuthorizationPolicy, EgressNetwork, EndpointSlice, Endpoints, ExternalWorkload, Fault, Key, Kind,
     MeshTlsAuthentication, Namespace, NetworkAuthentication, Node, Owned, Parent, ParentKind, Pod, Profile,
     RateLimit, Record, Route, RouteKind, Server, ServerAuthorization, Service, TargetKind, Text,
     TrafficSplit, Uid,
@@ -46,6 +48,10 @@ pub enum Interest {
     Egress(Text),
     /// Routes that attach to a parent other than a Service.
     Routes(ParentKind, Key),
+    /// Whether another cluster is linked and known.
+    Cluster(Text),
+    /// What is read of another cluster.
+    Remote(Text, Box<Self>),
 }
 
 /// Who has an address.
@@ -69,6 +75,7 @@ pub struct Store {
     services: Table<Service>,
     pods: Table<Pod>,
     slices: Table<EndpointSlice>,
+    endpoints: Table<Endpoints>,
     replica_sets: Table<Owned>,
     jobs: Table<Owned>,
     profiles: Table<Profile>,
@@ -99,6 +106,7 @@ pub struct Store {
     egress_in: AHashMap<Text, Vec<Key>>,
     /// Routes by what they attach to.
     routes_of: AHashMap<(ParentKind, Key), Vec<(RouteKind, Key)>>,
+    clusters: Clusters,
     listed: AHashSet<Kind>,
     touched: Touched,
     /// Counts changes of zones that clients may have been sorted by.
@@ -145,6 +153,16 @@ impl Store {
         self.pods.find(key)
     }
 
+    /// Another cluster.
+    pub fn cluster(&self, name: &str) -> Option<&Cluster> {
+        self.clusters.find(name)
+    }
+
+    /// How many other clusters are linked.
+    pub fn clusters(&self) -> usize {
+        self.clusters.len()
+    }
+
     /// A workload outside the cluster.
     pub fn external(&self, key: &Key) -> Option<&Arc<ExternalWorkload>> {
         self.external.find(key)
@@ -165,9 +183,12 @@ impl Store {
         self.pods.iter()
     }
 
-    /// The slices of a Service, in the order of their names.
+    /// The slices of a Service, in the order of their names, and the parts of its Endpoints. Only one of the two is
+    /// watched.
     pub fn slices(&self, service: &Key) -> impl Iterator<Item = &Arc<EndpointSlice>> {
-        self.slices_of.get(service).into_iter().flatten().filter_map(|key| self.slices.find(key))
+        let slices = self.slices_of.get(service).into_iter().flatten();
+        let parts = self.endpoints.find(service).into_iter().flat_map(|endpoints| endpoints.parts.iter());
+        slices.filter_map(|key| self.slices.find(key)).chain(parts)
     }
 
     /// A slice.
@@ -393,6 +414,21 @@ impl Store {
         }
     }
 
+    pub(super) fn apply_remote(&mut self, cluster: &Text, event: Event) {
+        let touched = self.clusters.apply(cluster, event);
+        self.touched.extend(touched);
+    }
+
+    pub(super) fn link(&mut self, cluster: &Text, config: Arc<Config>) {
+        let touched = self.clusters.link(cluster, config);
+        self.touched.extend(touched);
+    }
+
+    pub(super) fn unlink(&mut self, cluster: &Text) {
+        let touched = self.clusters.unlink(cluster);
+        self.touched.extend(touched);
+    }
+
     /// What events touched since the last call.
     pub(super) fn take_touched(&mut self) -> Vec<Interest> {
         std::mem::take(&mut self.touched.interests)
@@ -459,6 +495,7 @@ tables! {
     Service => services, service_changed;
     Pod => pods, pod_changed;
     EndpointSlice => slices, slice_changed;
+    Endpoints => endpoints, endpoints_changed;
     ReplicaSet => replica_sets, owner_changed;
     Job => jobs, owner_changed;
     ServiceProfile => profiles, profile_changed;

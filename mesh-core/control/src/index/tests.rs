@@ -1,3 +1,5 @@
+//! The index as a whole: what it tells its subscribers of what it is told.
+
 use serde_json::json;
 
 use super::*;

@@ -8,9 +8,9 @@ use serde::{Deserialize, Deserializer as _};
 use serde_json::Value;
 
 use super::{
-    AuthorizationPolicy, EgressNetwork, EndpointSlice, ExternalWorkload, Fault, Key, MeshTlsAuthentication,
-    Namespace, NetworkAuthentication, Node, Owned, Pod, Profile, RateLimit, Route, Server,
-    ServerAuthorization, Service, TrafficSplit, Uid,
+    AuthorizationPolicy, EgressNetwork, EndpointSlice, Endpoints, ExternalWorkload, Fault, Key,
+    MeshTlsAuthentication, Namespace, NetworkAuthentication, Node, Owned, Pod, Profile, RateLimit, Route,
+    Server, ServerAuthorization, Service, TrafficSplit, Uid,
 };
 
 /// Why an object was skipped.
@@ -139,6 +139,7 @@ kinds! {
     Service(Service) = "" "v1" [] "Service" "services" ALL ALWAYS, "Services.";
     Pod(Pod) = "" "v1" [] "Pod" "pods" ALL ALWAYS, "Pods.";
     EndpointSlice(EndpointSlice) = "discovery.k8s.io" "v1" [] "EndpointSlice" "endpointslices" ALL ALWAYS, "Endpoints of Services.";
+    Endpoints(Endpoints) = "" "v1" [] "Endpoints" "endpoints" ALL ALWAYS, "Endpoints of Services, in place of slices.";
     ReplicaSet(Owned) = "apps" "v1" [] "ReplicaSet" "replicasets" METADATA ALWAYS, "Replica sets, for the Deployment behind.";
     Job(Owned) = "batch" "v1" [] "Job" "jobs" METADATA ALWAYS, "Jobs, for the CronJob behind.";
     ServiceProfile(Profile) = "linkerd.io" "v1alpha2" ["v1alpha1"] "ServiceProfile" "serviceprofiles" ALL MAYBE, "Service profiles.";
@@ -171,7 +172,7 @@ macro_rules! untagged {
     };
 }
 
-untagged!(Node Namespace Service Pod EndpointSlice Owned Profile TrafficSplit ExternalWorkload Server);
+untagged!(Node Namespace Service Pod EndpointSlice Endpoints Owned Profile TrafficSplit ExternalWorkload Server);
 untagged!(Fault ServerAuthorization AuthorizationPolicy MeshTlsAuthentication NetworkAuthentication RateLimit EgressNetwork);
 
 /// A page of a list.
@@ -375,8 +376,7 @@ mod tests {
             if kind.watched().metadata_only {
                 continue;
             }
-            let object =
-                json!({"metadata": {"name": "bad", "namespace": "shop"}, "spec": spec, "endpoints": 1});
+            let object = json!({"metadata": {"name": "bad", "namespace": "shop"}, "spec": spec, "endpoints": 1, "subsets": 1});
             let error = kind.decode(object.clone()).record.unwrap_err().to_string();
             assert!(error.contains(kind.watched().kind) && error.contains("shop/bad"), "{error}");
             // In a list it costs itself alone.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Deserializer};
 use super::meta::Meta;
 use super::service::PortTarget;
 use super::text::Passing;
-use super::{Key, Labels, List, Owner, Text, Uid};
+use super::{Key, Labels, List, Owner, Text, Uid, Weight};
 use mesh_core::names::{annotations, containers, labels};
 
 /// A pod.
@@ -44,6 +44,8 @@ pub struct Pod {
     pub ports: List<ContainerPort>,
     /// Paths that are probed over HTTP GET, without their queries, and at which port.
     pub probes: List<(u16, Text)>,
+    /// How much of a Service's traffic it is to get.
+    pub weight: Weight,
     /// The proxy's own ports, when there is a proxy.
     pub proxy: Option<ProxyFacts>,
     /// The mesh's annotations that answers depend on.
@@ -253,6 +255,7 @@ impl From<Object<'_>> for Pod {
             hostname: spec.hostname.zip(spec.subdomain),
             service_account: spec.service_account_name.unwrap_or_else(|| "default".into()),
             owner: Owner::of(&metadata),
+            weight: Weight::of(&metadata),
             probes: probes(&containers),
             proxy: proxy(&containers),
             ports: containers

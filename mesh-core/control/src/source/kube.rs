@@ -96,7 +96,7 @@ impl Counters {
 /// for; none for the default.
 pub async fn run(client: kube::Client, sink: Arc<dyn Sink>, counters: Counters, absent: Option<Duration>) {
     let mut followers = tokio::task::JoinSet::new();
-    for kind in Kind::ALL {
+    for kind in Kind::ALL.iter().filter(|kind| sink.wants(**kind)) {
         let follower = Follower {
             client: client.clone(),
             kind: *kind,

@@ -100,8 +100,9 @@ pub trait Handler: Sized + 'static {
     /// An accepted connection is gone.
     fn closed(&mut self, ctl: &mut Control<'_, Self>, conn: Self::Conn, report: &CloseReport);
 
-    /// Octets of a tunnel (opaque connection or upgrade) pass, once per write. `Direction::Request` is from the accepted side.
-    fn tunneled(&mut self, conn: &mut Self::Conn, direction: Direction, octets: usize);
+    /// Octets of a tunnel (opaque connection or upgrade) pass, once per write. `Direction::Request` is from the accepted side, `now` the
+    /// time of this round.
+    fn tunneled(&mut self, conn: &mut Self::Conn, direction: Direction, octets: usize, now: Instant);
 
     /// Something happened to a connection of an endpoint, or to its state.
     fn endpoint(
@@ -359,6 +360,8 @@ pub struct Reply {
     pub headers: HeaderList,
     /// For a gRPC client: status and message, sent as a response that is trailers only.
     pub grpc: Option<(u8, String)>,
+    /// Why, for those who watch; it is not sent.
+    pub reason: Option<Box<str>>,
     /// Whether the client's connection ends after it (`connection: close`, or GOAWAY).
     pub close: bool,
 }

@@ -376,7 +376,7 @@ impl Handler for Scripted {
         self.note(Note::Closed(report.reason, report.errno));
     }
 
-    fn tunneled(&mut self, (): &mut (), direction: Direction, octets: usize) {
+    fn tunneled(&mut self, (): &mut (), direction: Direction, octets: usize, _: Instant) {
         self.note(Note::Tunneled(direction, octets));
     }
 

@@ -12,12 +12,12 @@ use tokio::sync::{Mutex, MutexGuard};
 use super::Place;
 
 /// Namespaces that tests use.
-const NAMESPACES: [&str; 5] = ["shop", "client", "other", "evil", "linkerd-egress"];
+const NAMESPACES: [&str; 6] = ["shop", "client", "other", "evil", "linkerd", "linkerd-egress"];
 /// Virtual addresses of the tests, and where they are in a real cluster's range.
 const TEST_RANGE: &str = "10.0.0.";
 const REAL_RANGE: &str = "10.96.77.";
 /// Everything a test may leave.
-const KINDS: &str = "pods,services,endpointslices,serviceprofiles,trafficsplits,externalworkloads,servers,serverauthorizations,authorizationpolicies,meshtlsauthentications,networkauthentications,httplocalratelimitpolicies,egressnetworks,httproutes,httpfaults";
+const KINDS: &str = "pods,services,endpoints,endpointslices,serviceprofiles,trafficsplits,externalworkloads,servers,serverauthorizations,authorizationpolicies,meshtlsauthentications,networkauthentications,httplocalratelimitpolicies,egressnetworks,httproutes,httpfaults";
 
 /// The cluster, held by one test at a time.
 pub(crate) struct Turn {
@@ -30,13 +30,18 @@ pub(crate) fn cluster() -> &'static Cluster {
     static CLUSTER: OnceLock<Cluster> = OnceLock::new();
     CLUSTER.get_or_init(|| {
         let cluster = Cluster::start_own(Level::ApiServer).unwrap();
-        cluster.apply(&definitions()).unwrap();
-        stdout_of(&mut cluster.kubectl(["wait", "--for=condition=Established", "crd", "--all"])).unwrap();
-        for namespace in NAMESPACES {
-            prepare(&cluster, namespace);
-        }
+        define(&cluster);
         cluster
     })
+}
+
+/// Gives a cluster the project's definitions and the namespaces of the tests.
+pub(crate) fn define(cluster: &Cluster) {
+    cluster.apply(&definitions()).unwrap();
+    stdout_of(&mut cluster.kubectl(["wait", "--for=condition=Established", "crd", "--all"])).unwrap();
+    for namespace in NAMESPACES {
+        prepare(cluster, namespace);
+    }
 }
 
 /// The definitions of the chart, as the command renders them.
@@ -92,8 +97,17 @@ impl Turn {
         client(&self.cluster.kubeconfig_path()).await
     }
 
+    pub(crate) fn cluster(&self) -> &'static Cluster {
+        self.cluster
+    }
+
     pub(crate) fn apply(&self, object: &Value) {
         apply(self.cluster, object);
+    }
+
+    /// As a user would, selector included: the controllers make the endpoints.
+    pub(crate) fn apply_whole(&self, object: &Value) {
+        self.cluster.apply(&address(&object.to_string())).unwrap();
     }
 
     pub(crate) fn delete(&self, object: &Value) {
@@ -156,19 +170,23 @@ pub(crate) fn apply(cluster: &Cluster, object: &Value) {
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        for namespace in NAMESPACES {
-            let namespace = format!("--namespace={namespace}");
-            // Best effort: it also runs when a test fails.
-            let _ = output_of(&mut self.cluster.kubectl([
-                "delete",
-                KINDS,
-                "--all",
-                &namespace,
-                "--force",
-                "--grace-period=0",
-                "--wait=true",
-            ]));
-        }
-        let _ = output_of(&mut self.cluster.kubectl(["delete", "nodes", "--all", "--wait=true"]));
+        clear(self.cluster);
     }
+}
+
+/// Takes away what a test left. Best effort: it also runs when a test fails.
+pub(crate) fn clear(cluster: &Cluster) {
+    for namespace in NAMESPACES {
+        let namespace = format!("--namespace={namespace}");
+        let _ = output_of(&mut cluster.kubectl([
+            "delete",
+            KINDS,
+            "--all",
+            &namespace,
+            "--force",
+            "--grace-period=0",
+            "--wait=true",
+        ]));
+    }
+    let _ = output_of(&mut cluster.kubectl(["delete", "nodes", "--all", "--wait=true"]));
 }

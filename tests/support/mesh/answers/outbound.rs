@@ -112,6 +112,13 @@ pub fn with(name: &str, port: u16, kind: Kind) -> OutboundPolicy {
     }
 }
 
+/// A policy of any protocol for an egress network.
+#[must_use]
+pub fn egress(name: &str, port: u16, kind: Kind) -> OutboundPolicy {
+    let metadata = Some(resource("policy.linkerd.io", "EgressNetwork", name, port));
+    OutboundPolicy { protocol: Some(ProxyProtocol { kind: Some(kind) }), metadata }
+}
+
 /// Protocol detection with these routes for HTTP, and this backend for all else.
 #[must_use]
 pub fn detect(routes: Vec<HttpRoute>, backend: &Backend, accrual: Option<FailureAccrual>) -> Kind {

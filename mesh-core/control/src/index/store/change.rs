@@ -9,9 +9,9 @@ use ahash::{AHashMap, AHashSet};
 use super::table::Change;
 use super::{Holder, Interest, Store};
 use crate::record::{
-    AuthorizationPolicy, EgressNetwork, EndpointSlice, ExternalWorkload, Fault, Key, MeshTlsAuthentication,
-    Namespace, NetworkAuthentication, Node, Owned, ParentKind, Pod, Profile, RateLimit, Route, Server,
-    ServerAuthorization, Service, TargetKind, Text, TrafficSplit,
+    AuthorizationPolicy, EgressNetwork, EndpointSlice, Endpoints, ExternalWorkload, Fault, Key,
+    MeshTlsAuthentication, Namespace, NetworkAuthentication, Node, Owned, ParentKind, Pod, Profile,
+    RateLimit, Route, Server, ServerAuthorization, Service, TargetKind, Text, TrafficSplit,
 };
 
 impl Store {
@@ -115,6 +115,22 @@ impl Store {
             }
             self.touched.push(Interest::Service(service));
         }
+    }
+
+    pub(super) fn endpoints_changed(&mut self, change: Change<Endpoints>) {
+        let named = |endpoints: &Option<std::sync::Arc<Endpoints>>| -> AHashSet<(TargetKind, Key)> {
+            let parts = endpoints.iter().flat_map(|endpoints| endpoints.parts.iter());
+            parts.flat_map(|part| targets(part)).cloned().collect()
+        };
+        let (old, new) = (named(&change.old), named(&change.new));
+        let Some(service) = change.sides().next().map(|endpoints| endpoints.key.clone()) else { return };
+        for target in old.difference(&new) {
+            drop_from(&mut self.services_of, target, &service);
+        }
+        for target in new.difference(&old) {
+            add_to(&mut self.services_of, target.clone(), service.clone());
+        }
+        self.touched.push(Interest::Service(service));
     }
 
     /// What a slice named and names no longer. Other slices of the Service may name the same workload: the entry stays
