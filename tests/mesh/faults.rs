@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use mesh_tests::cluster::TestImage;
 
@@ -82,6 +82,18 @@ pub(crate) fn identity_is_gone(mesh: &Mesh, client: SocketAddr) {
     mesh.kubectl(&["scale", "deployment/linkerd-identity", "-n", "linkerd", "--replicas=1"]);
     mesh.linkerd(&["check", "--wait=120s"]).expect_success();
     traffic.end();
+}
+
+/// Whoever taps is told at once that nobody answers.
+pub(crate) fn tap_is_gone(mesh: &Mesh) {
+    mesh.kubectl(&["scale", "deployment/linkerd-tap", "-n", "linkerd", "--replicas=0"]);
+    let pods = ["wait", "--for=delete", "pod", "-n", "linkerd", "--timeout=60s", "-l"];
+    mesh.kubectl(&[&pods[..], &[&format!("{COMPONENT}=tap")]].concat());
+    let begin = Instant::now();
+    let tap = mesh.linkerd(&["tap", "deploy/server", "-n", "shop"]);
+    assert!(tap.code != 0 && tap.text.contains("linkerd check"), "{}", tap.text);
+    assert!(begin.elapsed() < Duration::from_secs(10), "after {:?}: {}", begin.elapsed(), tap.text);
+    mesh.kubectl(&["scale", "deployment/linkerd-tap", "-n", "linkerd", "--replicas=1"]);
 }
 
 /// Without the webhook pods start as they are, unless the webhook is configured to forbid that.

@@ -476,6 +476,7 @@ impl Pki {
             .with_single_cert(self.chain.clone(), self.private_key())
             .unwrap();
         config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        config.enable_secret_extraction = true;
         Arc::new(config)
     }
 
@@ -488,6 +489,7 @@ impl Pki {
             .with_client_auth_cert(self.chain.clone(), self.private_key())
             .unwrap();
         config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        config.enable_secret_extraction = true;
         let server_name = rustls_pki_types::ServerName::try_from(name.to_owned()).unwrap();
         EndpointTls { config: Arc::new(config), server_name }
     }
