@@ -237,6 +237,7 @@ fn control(metrics: &mut Metrics) {
     certificate.refreshed.0 = 1_899_900_000.0;
     metrics.identity.once(&IdentityLabels::Refreshed, now).refreshes += 1;
     let discovery = metrics.discovery.once(&DiscoveryLabels { kind: "endpoints", reason: "port 0" }, now);
+    discovery.messages += 1;
     discovery.invalid += 1;
     metrics.span_export.once(&SpanExportLabels, now).requests += 1;
     metrics.tap.once(&TapLabels, now).active.0 = 0.0;
