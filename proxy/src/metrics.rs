@@ -57,6 +57,7 @@ use parking_lot::{Mutex, MutexGuard};
 mod aggregate;
 mod client;
 mod control;
+mod control_balancer;
 mod exposition;
 mod http;
 mod inbound;
@@ -75,6 +76,7 @@ pub use control::{
     ConstantLabels, Constants, Discovery, DiscoveryLabels, Dns, DnsLabels, Identity, IdentityLabels, Process,
     ProcessLabels, Runtime, RuntimeLabels, Seconds, SpanExport, SpanExportLabels, Tap, TapLabels,
 };
+pub use control_balancer::{ControlBalancer, ControlConnection, ControlCounts, ControlKind, ControlWait};
 pub use exposition::{Exposition, Format, Samples};
 pub use http::{
     ControlClient, InboundEndpoint, LatencyMs, OutboundEndpoint, ProfileRetries, ProfileRoute, RequestLabels,

@@ -159,6 +159,13 @@ impl Calls for World {
     }
 }
 
+/// The time of day, since 1970.
+pub(crate) fn unix_now() -> Duration {
+    #[expect(clippy::disallowed_methods, reason = "proxies are compared with the clock of the machine")]
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap()
+}
+
 /// Requests at the same time on one connection of HTTP/2.
 pub(crate) async fn all(to: SocketAddr, requests: Vec<Request<Body>>) -> Vec<Reply> {
     let http::Client::Http2(sender) = http::Client::http2(to).await.unwrap() else { unreachable!() };

@@ -149,6 +149,8 @@ impl Inbound {
         }
         if conn.gateway.is_some() {
             self.add_forwarded(&conn.way, head);
+        } else if self.apps.is_away(conn.way.target, now, self.settings.failfast()) {
+            return Err(Refusal::FailFast);
         }
         Ok(())
     }

@@ -31,6 +31,8 @@ pub(crate) enum Refusal {
     Overloaded,
     /// The application cannot be reached or broke the connection.
     Io,
+    /// The application has not been ready for too long.
+    FailFast,
     /// Connecting to the application took too long.
     ConnectTimeout,
     /// The application took too long to answer.
@@ -68,6 +70,8 @@ impl Refusal {
     pub(crate) fn of_failure(failure: Failure) -> Option<Self> {
         match failure {
             Failure::Connect(ConnectError::TimedOut) => Some(Self::ConnectTimeout),
+            Failure::Connect(ConnectError::Full) => Some(Self::Overloaded),
+            Failure::Connect(ConnectError::Busy) => Some(Self::FailFast),
             Failure::Connect(_) | Failure::Closed => Some(Self::Io),
             Failure::Protocol => Some(Self::Io),
             Failure::Timeout(TimeoutKind::Request | TimeoutKind::Response | TimeoutKind::ResponseHeaders) => {
@@ -166,6 +170,7 @@ impl Refusal {
             Self::Filter => shape("filter", "a filter of the route cannot be applied", 500, 13),
             Self::Overloaded => closing("loadshed", "too many requests are in flight", 503, 14),
             Self::Io => closing("i/o", "the application cannot be reached or broke the connection", 502, 14),
+            Self::FailFast => closing("failfast", "the application has not been ready for too long", 504, 4),
             Self::ConnectTimeout => {
                 closing("connect timeout", "connecting to the application took too long", 504, 4)
             }
@@ -213,6 +218,7 @@ mod tests {
             (Refusal::Overloaded, 503, 14, true),
             (Refusal::Io, 502, 14, true),
             (Refusal::ConnectTimeout, 504, 4, true),
+            (Refusal::FailFast, 504, 4, true),
             (Refusal::Unexpected("x"), 500, 13, true),
         ] {
             let reply = refusal.reply(PLAIN);

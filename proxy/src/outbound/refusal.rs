@@ -233,7 +233,9 @@ impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Connect(ConnectError::Io(_)) => Self::ConnectRefused,
-            Failure::Connect(ConnectError::TimedOut) => Self::ConnectTimeout,
+            Failure::Connect(ConnectError::TimedOut | ConnectError::Full | ConnectError::Busy) => {
+                Self::ConnectTimeout
+            }
             Failure::Connect(ConnectError::Tls { .. }) => Self::ConnectTls,
             Failure::Reset(_) => Self::Reset,
             Failure::Closed | Failure::Protocol | Failure::ClientGone => Self::Io,

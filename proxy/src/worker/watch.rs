@@ -123,7 +123,13 @@ impl Watching {
     ) {
         let Some(state) = watched.0.as_deref_mut() else { return };
         match step {
-            RequestStep::Forward(_) => self.show(state, now, head, place()),
+            RequestStep::Forward(_) => {
+                let place = place();
+                if let (Some(traced), Some(place)) = (&mut state.traced, &place) {
+                    traced.sent_to(place.addr);
+                }
+                self.show(state, now, head, place);
+            }
             RequestStep::Reply(reply) => {
                 self.show(state, now, head, place());
                 self.replied(state, now, reply);

@@ -3,6 +3,7 @@
 mod certify;
 mod discovery;
 mod faults;
+mod spans;
 mod table;
 mod trust;
 
@@ -32,12 +33,14 @@ use super::authority::Authority;
 use super::namespace::Namespace;
 
 pub use certify::Certify;
+pub use spans::ReceivedSpan;
 pub use table::Answer;
 
 use certify::Identities;
+use spans::Collector;
 use table::Table;
 
-/// A scripted control plane: identity, destination and policy on one address.
+/// A scripted control plane: identity, destination and policy on one address, and a collector of spans.
 ///
 /// It is cheap to clone; all clones are the same. What is set takes effect for streams that are open, too.
 #[derive(Clone, Debug)]
@@ -77,6 +80,7 @@ struct State {
     bundle: Table<mesh_api::trust::Bundle>,
     faults: Table<mesh_api::faults::FaultSet>,
     calls: Mutex<Vec<Call>>,
+    collector: Collector,
     /// Connections end when this changes.
     epoch: watch::Sender<u64>,
     /// Whether connections are accepted.
@@ -100,6 +104,7 @@ impl ControlPlane {
                 bundle: Table::new(Answer::Status(tonic::Code::Unimplemented, "no bundle".to_owned())),
                 faults: Table::new(Answer::Value(mesh_api::faults::FaultSet::default())),
                 calls: Mutex::default(),
+                collector: Collector::default(),
                 epoch: watch::Sender::new(0),
                 open: watch::Sender::new(true),
             }),
@@ -201,6 +206,12 @@ impl ControlPlane {
         self.state.calls.lock().iter().filter(|call| call.method == method && call.key == key).count()
     }
 
+    /// Spans that were sent here.
+    #[must_use]
+    pub fn spans(&self) -> Vec<ReceivedSpan> {
+        self.state.collector.spans()
+    }
+
     /// Waits until a method was called `times` times about a key.
     ///
     /// # Errors
@@ -266,6 +277,7 @@ async fn accept(state: Arc<State>, listener: TcpListener, tls: Option<TlsAccepto
         .add_service(OutboundPoliciesServer::from_arc(state.clone()))
         .add_service(InboundServerPoliciesServer::from_arc(state.clone()))
         .add_service(TrustBundleServer::from_arc(state.clone()))
+        .add_service(state.collector.clone())
         .add_service(FaultsServer::from_arc(state.clone()));
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };

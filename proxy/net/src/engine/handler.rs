@@ -445,6 +445,10 @@ pub enum ConnectError {
     Io(i32),
     /// It took too long.
     TimedOut,
+    /// Too many requests wait for a connection already.
+    Full,
+    /// There are connections, and none had room in time.
+    Busy,
     /// The TLS handshake failed; whether because the peer's identity is not the expected one.
     Tls {
         /// The peer's certificate is valid but names somebody else.
@@ -508,6 +512,8 @@ pub struct EndpointSpec {
     pub preface: Prefaces,
     /// How long connecting may take: TCP, TLS and preface.
     pub connect_timeout: Duration,
+    /// Requests that wait for a connection with room.
+    pub queue: EndpointQueue,
     /// Between attempts to connect.
     pub backoff: crate::backoff::Backoff,
     /// TCP keep-alive idle time.
@@ -524,6 +530,15 @@ pub struct EndpointSpec {
     pub http1_max_idle: usize,
     /// Whether connections are opened before they are needed, as a balancer wants it.
     pub eager: Option<Upstream>,
+}
+
+/// How requests wait for a connection of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndpointQueue {
+    /// How many may; the engine's own limit holds as well.
+    pub capacity: usize,
+    /// How long each may.
+    pub wait: Duration,
 }
 
 /// What is written first on a new connection.

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use proxy_net::backoff::Backoff;
 use proxy_net::engine::{
     Accepted, Attempt, CloseReport, Config, ConnId, Control, Detected, Direction, EndpointEvent, EndpointId,
-    EndpointSpec, EndpointTls, Engine, ExchangeId, Failure, Forward, H2Server, Handler, Listener, Mailbox,
-    Prefaces, Progress, Reply, Request, RequestStep, ResponseStep, ServeHttp, Step, Summary, Timeouts,
-    Upstream, Woken, mailbox,
+    EndpointQueue, EndpointSpec, EndpointTls, Engine, ExchangeId, Failure, Forward, H2Server, Handler,
+    Listener, Mailbox, Prefaces, Progress, Reply, Request, RequestStep, ResponseStep, ServeHttp, Step,
+    Summary, Timeouts, Upstream, Woken, mailbox,
 };
 use proxy_net::h2::End;
 use proxy_net::headers::HeaderList;
@@ -428,6 +428,7 @@ pub(crate) fn endpoint(addr: SocketAddr) -> EndpointSpec {
         tls: None,
         preface: Prefaces::default(),
         connect_timeout: Duration::from_secs(2),
+        queue: EndpointQueue { capacity: 10_000, wait: Duration::from_secs(2) },
         backoff: Backoff::new(Duration::from_millis(20), Duration::from_millis(200), 0.0).unwrap(),
         keep_alive: None,
         user_timeout: None,

@@ -172,8 +172,8 @@ impl Handler for Alone {
         self.inbound.tunneled(&mut self.metrics, conn, direction, octets);
     }
 
-    fn endpoint(&mut self, _: &mut Control<'_, Self>, _: EndpointId, _: &mut App, event: EndpointEvent) {
-        self.inbound.endpoint(&mut self.metrics, event);
+    fn endpoint(&mut self, ctl: &mut Control<'_, Self>, _: EndpointId, app: &mut App, event: EndpointEvent) {
+        self.inbound.endpoint(&mut self.metrics, app, ctl.now(), event);
     }
 
     fn message(&mut self, ctl: &mut Control<'_, Self>, said: Said) {

@@ -16,10 +16,10 @@ use linkerd2_proxy_api::outbound::failure_accrual::{ConsecutiveFailures, Kind as
 use linkerd2_proxy_api::outbound::http_route::{
     Distribution, Filter, Retry, RouteBackend, Rule, WeightedRouteBackend, distribution, filter, retry,
 };
-use linkerd2_proxy_api::outbound::proxy_protocol::{Detect, Http1, Http2, Kind, Opaque};
+use linkerd2_proxy_api::outbound::proxy_protocol::{Detect, Grpc, Http1, Http2, Kind, Opaque, Tls};
 use linkerd2_proxy_api::outbound::{
-    Backend, ExponentialBackoff, FailureAccrual, HttpRoute, OpaqueRoute, OutboundPolicy, ProxyProtocol,
-    Queue, opaque_route,
+    Backend, ExponentialBackoff, FailureAccrual, GrpcRoute, HttpRoute, OpaqueRoute, OutboundPolicy,
+    ProxyProtocol, Queue, TlsRoute, opaque_route,
 };
 
 use super::{duration, made_up, resource};
@@ -51,6 +51,40 @@ pub fn breaking(name: &str, port: u16, accrual: FailureAccrual) -> OutboundPolic
 #[must_use]
 pub fn opaque_service(name: &str, port: u16) -> OutboundPolicy {
     with(name, port, Kind::Opaque(opaque(&balancer(name, port), vec![])))
+}
+
+/// The policy of a service that speaks gRPC.
+#[must_use]
+pub fn grpc_service(name: &str, port: u16) -> OutboundPolicy {
+    use linkerd2_proxy_api::outbound::grpc_route::{
+        Distribution, RouteBackend, Rule, distribution::FirstAvailable, distribution::Kind as Choice,
+    };
+    let backend = RouteBackend { backend: Some(balancer(name, port)), ..Default::default() };
+    let first = FirstAvailable { backends: vec![backend] };
+    let backends = Some(Distribution { kind: Some(Choice::FirstAvailable(first)) });
+    let route = GrpcRoute {
+        metadata: Some(resource("gateway.networking.k8s.io", "GRPCRoute", "grpc", 0)),
+        hosts: Vec::new(),
+        rules: vec![Rule { backends, ..Default::default() }],
+    };
+    with(name, port, Kind::Grpc(Grpc { routes: vec![route], failure_accrual: None }))
+}
+
+/// The policy of a service whose TLS is passed on.
+#[must_use]
+pub fn tls_service(name: &str, port: u16) -> OutboundPolicy {
+    use linkerd2_proxy_api::outbound::tls_route::{
+        Distribution, RouteBackend, Rule, distribution::FirstAvailable, distribution::Kind as Choice,
+    };
+    let backend = RouteBackend { backend: Some(balancer(name, port)), ..Default::default() };
+    let first = FirstAvailable { backends: vec![backend] };
+    let backends = Some(Distribution { kind: Some(Choice::FirstAvailable(first)) });
+    let route = TlsRoute {
+        metadata: Some(resource("gateway.networking.k8s.io", "TLSRoute", "tls", 0)),
+        snis: Vec::new(),
+        rules: vec![Rule { backends, filters: Vec::new() }],
+    };
+    with(name, port, Kind::Tls(Tls { routes: vec![route] }))
 }
 
 /// The policy of a service whose connections are refused.
