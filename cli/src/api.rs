@@ -34,10 +34,19 @@ pub(crate) fn connect(context: &mut Context<'_>) -> Result<PublicApiClient<Chann
 pub(crate) async fn direct(addr: String) -> Result<PublicApiClient<Channel>, CommandError> {
     let channel = endpoint(&format!("http://{addr}"))?.connect().await;
     let channel = channel.map_err(|error| {
-        let text = format!("cannot connect to the control plane's API at {addr}: {error}");
+        let text = format!("cannot connect to the control plane's API at {addr}: {}", cause(&error));
         CommandError::new(Kind::Cluster, text)
     })?;
     Ok(PublicApiClient::new(channel))
+}
+
+/// What is behind an error, which itself says little.
+fn cause(error: &dyn std::error::Error) -> String {
+    let mut last = error;
+    while let Some(source) = last.source() {
+        last = source;
+    }
+    last.to_string()
 }
 
 /// What a refusal of the API means to the user.
@@ -80,8 +89,7 @@ pub(crate) async fn forwarded(
     });
     let channel = endpoint("http://localhost")?.connect_with_connector(connector).await;
     let channel = channel.map_err(|error| {
-        let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
-        CommandError::new(Kind::Cluster, format!("cannot reach the control plane's API: {error}: {cause}"))
+        CommandError::new(Kind::Cluster, format!("cannot reach the control plane's API: {}", cause(&error)))
     })?;
     Ok(PublicApiClient::new(channel))
 }

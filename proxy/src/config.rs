@@ -104,7 +104,7 @@ impl Config {
         let destination = Destination::read(reader);
         let policy = Policy::read(reader);
         let control = Control::read(reader, &outbound);
-        let trace = Trace::read(environment, reader);
+        let trace = Trace::read(environment, reader, &mut warnings);
         Some(Self {
             process,
             log,

@@ -18,7 +18,7 @@ mod trust;
 mod verify;
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use proxy_net::backoff::Backoff;
 use tokio::sync::{mpsc, watch};
@@ -33,12 +33,12 @@ pub use self::verify::{PeerError, peer_id};
 use self::lifecycle::{Life, Lifecycle};
 use self::schedule::Schedule;
 use self::service::{ServiceIssuer, follow_bundle};
-use self::spire::SpireIssuer;
+use self::spire::{Follow, SpireIssuer};
 use crate::config::{self, Source};
 use crate::discovery::client::ClientConfig;
 use crate::discovery::connect::{ClientAuth, InvalidServer};
 use crate::dns::Resolver;
-use crate::metrics::ControlMetrics;
+use crate::metrics::{ControlCounts, ControlKind};
 
 /// Bundles that may wait to be taken.
 const MAX_BUNDLES: usize = 4;
@@ -71,7 +71,7 @@ pub enum StartError {
 }
 
 /// Starts the tasks that get certificates, renew them and follow the trust bundle. They end with the
-/// runtime. Requests to the identity service are counted in `requests`.
+/// runtime. Requests to the identity service are counted in `counts`, whose clock tells when certificates end.
 ///
 /// # Errors
 /// When what the configuration names cannot be used.
@@ -82,8 +82,7 @@ pub fn start(
     config: &config::Identity,
     control: &config::Control,
     resolver: &Arc<Resolver>,
-    clock: fn() -> SystemTime,
-    requests: &ControlMetrics,
+    counts: &ControlCounts,
 ) -> Result<Identity, StartError> {
     let trust = Trust::new(config.anchors.clone(), config.min_version)?;
     let (sender, state) = watch::channel(State { trust, credentials: None });
@@ -99,12 +98,15 @@ pub fn start(
         schedule,
         state: sender,
         metrics: metrics.clone(),
-        clock,
+        clock: counts.clock,
         bundles: receive_bundles,
     };
     match &config.source {
         Source::Service { service, token_file, dir, follow_bundle: follow } => {
-            let client = ClientConfig::new(service, control, &state, ClientAuth::Anonymous, requests)?;
+            let client = {
+                let (auth, kind) = (ClientAuth::Anonymous, ControlKind::Identity);
+                ClientConfig::new(service, control, &state, auth, kind, counts)?
+            };
             if *follow {
                 let follow = follow_bundle(client.clone(), resolver.clone(), metrics.clone(), bundles);
                 tokio::spawn(follow);
@@ -114,8 +116,9 @@ pub fn start(
             let issuer = ServiceIssuer { id: config.id.clone(), client, resolver, token_file, key };
             tokio::spawn(Lifecycle::new(lifecycle, issuer).run());
         }
-        Source::Spire { socket } => {
-            let issuer = SpireIssuer { id: config.id.clone(), socket: socket.clone() };
+        Source::Spire { socket, follow_bundle: follow } => {
+            let follow = follow.then(|| Follow { configured: config.anchors.clone(), bundles });
+            let issuer = SpireIssuer::new(config.id.clone(), socket.clone(), follow);
             tokio::spawn(Lifecycle::new(lifecycle, issuer).run());
         }
     }

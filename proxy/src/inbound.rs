@@ -313,7 +313,8 @@ impl Inbound {
     }
 
     /// Something happened to a connection to the application.
-    pub fn endpoint(&mut self, metrics: &mut Metrics, event: EndpointEvent) {
+    pub fn endpoint(&mut self, metrics: &mut Metrics, app: &App, now: Instant, event: EndpointEvent) {
+        self.apps.event(app.addr(), now, event);
         let id =
             *self.to_app.get_or_insert_with(|| metrics.transport.register(&TransportLabels::InboundClient));
         transport::count_endpoint(&mut metrics.transport[id], event);

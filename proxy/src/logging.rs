@@ -26,6 +26,9 @@ pub struct Levels {
 
 struct Current {
     filter: String,
+    /// Directives of the first filter that keep something out of the log, such as `[{headers}]=off`. They hold for every other
+    /// filter that does not say otherwise.
+    kept: Vec<String>,
     /// Counts changes, so that a change that is to be taken back is not when another came after it.
     changes: u64,
 }
@@ -90,16 +93,40 @@ pub fn subscriber(
                 .with_writer(writer),
         ),
     };
-    let current = Current { filter: filter.to_owned(), changes: 0 };
+    let current = Current { filter: filter.to_owned(), kept: withheld(filter), changes: 0 };
     let levels = Levels { shared: Arc::new(Mutex::new(current)), handle };
     Ok((Registry::default().with(layer).with(lines), levels))
 }
 
-/// Directives that the syntax of `tracing` takes.
+/// Where heads of requests are logged.
+pub(crate) const HEADS: &str = "linkerd2_proxy::http";
+
+/// Directives that the syntax of `tracing` takes. Of two that match, the one with the longer target wins there, so a field that is
+/// to be left out everywhere has to be named with the target as well.
 fn parse(filter: &str) -> Result<EnvFilter, FilterError> {
+    let of_heads: String = withheld(filter).iter().map(|directive| format!(",{HEADS}{directive}")).collect();
     EnvFilter::builder()
-        .parse(filter)
+        .parse(format!("{filter}{of_heads}"))
         .map_err(|cause| FilterError::Malformed { filter: filter.to_owned(), cause: cause.to_string() })
+}
+
+/// What a filter keeps out of the log by the name of a field.
+fn withheld(filter: &str) -> Vec<String> {
+    let directives = filter.split(',').map(str::trim);
+    directives.filter(|it| it.starts_with("[{") && it.ends_with("}]=off")).map(str::to_owned).collect()
+}
+
+/// A filter with what is kept out, as far as it does not name that itself.
+fn with_kept(filter: &str, kept: &[String]) -> String {
+    let mut filter = filter.to_owned();
+    for directive in kept {
+        let field = directive.trim_end_matches("=off");
+        if !filter.is_empty() && filter != "off" && !filter.contains(field) {
+            filter.push(',');
+            filter.push_str(directive);
+        }
+    }
+    filter
 }
 
 // === impl Levels ===
@@ -115,12 +142,12 @@ impl Levels {
     /// # Errors
     /// When it cannot be parsed; then the old one stays.
     pub fn set(&self, filter: &str) -> Result<Reversion, FilterError> {
-        let filter = filter.trim();
-        let parsed = parse(filter)?;
         let mut current = self.shared.lock();
+        let filter = with_kept(filter.trim(), &current.kept);
+        let parsed = parse(&filter)?;
         self.handle.reload(parsed).map_err(|_| FilterError::Gone)?;
         current.changes += 1;
-        let before = std::mem::replace(&mut current.filter, filter.to_owned());
+        let before = std::mem::replace(&mut current.filter, filter);
         Ok(Reversion { filter: before, change: current.changes })
     }
 
@@ -223,6 +250,19 @@ mod tests {
         });
         assert_eq!(text.lines().count(), 1, "{text}");
         assert!(text.contains("second"));
+    }
+
+    #[test]
+    fn what_the_first_filter_keeps_out_stays_out() {
+        let text = logged("warn,[{headers}]=off,[{request}]=off", LogFormat::Plain, |levels| {
+            levels.set("linkerd2_proxy=debug").unwrap();
+            assert_eq!(levels.filter(), "linkerd2_proxy=debug,[{headers}]=off,[{request}]=off");
+            tracing::debug!(target: HEADS, headers = "secret", "first");
+            tracing::debug!(target: HEADS, "second");
+            levels.set("linkerd2_proxy=debug,[{headers}]=debug").unwrap();
+            tracing::debug!(target: HEADS, headers = "shown", "third");
+        });
+        assert!(!text.contains("secret") && text.contains("second") && text.contains("shown"), "{text}");
     }
 
     #[test]

@@ -57,6 +57,7 @@ use parking_lot::{Mutex, MutexGuard};
 mod aggregate;
 mod client;
 mod control;
+mod control_balancer;
 mod exposition;
 mod http;
 mod inbound;
@@ -75,6 +76,7 @@ pub use control::{
     ConstantLabels, Constants, Discovery, DiscoveryLabels, Dns, DnsLabels, Identity, IdentityLabels, Process,
     ProcessLabels, Runtime, RuntimeLabels, Seconds, SpanExport, SpanExportLabels, Tap, TapLabels,
 };
+pub use control_balancer::{ControlBalancer, ControlConnection, ControlCounts, ControlKind, ControlWait};
 pub use exposition::{Exposition, Format, Samples};
 pub use http::{
     ControlClient, InboundEndpoint, LatencyMs, OutboundEndpoint, ProfileRetries, ProfileRoute, RequestLabels,
@@ -93,9 +95,10 @@ pub use labels::{
     Variant, write_target,
 };
 pub use outbound::{
-    Balancer, BalancerLabels, BalancerParent, OutboundBackend, OutboundBackendLabels, OutboundRoute,
-    OutboundRouteLabels, ProtocolLabels, Protocols, QueueSeconds, TransferCost, TransferCostLabels,
-    TransferOp, TransportRoute, TransportRouteKind, TransportRouteLabels, ZoneLocality,
+    Balancer, BalancerLabels, BalancerParent, HandshakeSeconds, OutboundBackend, OutboundBackendLabels,
+    OutboundRoute, OutboundRouteLabels, ProtocolLabels, Protocols, QueueSeconds, TlsHost, TlsHostLabels,
+    TransferCost, TransferCostLabels, TransferOp, TransportRoute, TransportRouteKind, TransportRouteLabels,
+    ZoneLocality,
 };
 pub use reference::{INHERITED, page};
 pub use system::sample;

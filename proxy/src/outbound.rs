@@ -14,6 +14,7 @@ mod dump;
 mod endpoint;
 mod exchange;
 mod headers;
+mod hosts;
 mod plan;
 mod refusal;
 mod request;
@@ -29,8 +30,8 @@ use proxy_net::engine::EndpointEvent;
 use slab::Slab;
 
 pub use conn::Conn;
-pub(crate) use conn::tunneled;
 pub use exchange::Exchange;
+pub(crate) use hosts::tunneled;
 pub(crate) use response::{data, trailers};
 
 use backend::{Backend, MemberRef, Waiter};
@@ -235,7 +236,8 @@ fn release(cx: &mut Cx<'_, '_>, plan: &Plan) {
     let now = cx.ctl.now();
     let metrics = &mut cx.shared.metrics;
     let registered = &plan.registered;
-    registered.routes.iter().for_each(|id| metrics.outbound_route.release(*id, now));
+    let of_hosts = plan.stacks().flat_map(|stack| &stack.rules).flat_map(|rule| rule.hosts.ids());
+    of_hosts.chain(registered.routes.iter().copied()).for_each(|id| metrics.outbound_route.release(id, now));
     registered.backends.iter().for_each(|id| metrics.outbound_backend.release(*id, now));
     registered.requests.iter().for_each(|id| metrics.requests.release(*id, now));
     registered.retries.iter().for_each(|id| metrics.profile_retries.release(*id, now));

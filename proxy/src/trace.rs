@@ -14,8 +14,9 @@
 
 pub mod context;
 mod export;
-mod otlp;
 mod span;
+
+use mesh_api::otlp;
 
 pub use export::{Exporter, Resource, resource};
 pub use span::{Hop, Traced, Tracer};

@@ -2,6 +2,7 @@
 //!
 //! [`Mesh`] only tells the two sides apart: `outbound` and `inbound` do the work. What both need is in `Shared`.
 
+mod heads;
 mod watch;
 
 use std::sync::Arc;
@@ -26,6 +27,7 @@ use crate::model::NameAddr;
 use crate::outbound::{self, Outbound};
 use crate::tap::{Tap, Taps};
 use crate::trace::Tracer;
+use heads::Heads;
 use watch::{Watched, Watching};
 
 pub(crate) use watch::{Place, Source, SourceTls};
@@ -36,6 +38,7 @@ pub struct Mesh {
     outbound: Outbound,
     inbound: Inbound,
     watching: Watching,
+    heads: Heads,
     is_started: bool,
 }
 
@@ -177,7 +180,8 @@ impl Mesh {
             time_of_day: settings.time_of_day,
         };
         let watching = Watching::new(Taps::new(tap_base), settings.tracer);
-        Self { outbound: Outbound::new(&shared), inbound, shared, watching, is_started: false }
+        let heads = Heads::new(shared.config.log.headers);
+        Self { outbound: Outbound::new(&shared), inbound, shared, watching, heads, is_started: false }
     }
 
     /// Asks for what is known to be needed, so that it is there before the first connection.
@@ -305,6 +309,7 @@ impl Handler for Mesh {
                 return (Exchange { side: Side::Unserved, watched: Watched::default() }, step);
             }
         };
+        self.heads.request(&side, head);
         self.watching.decided(&mut watched, now, &step, head, || side.place(&self.outbound));
         (Exchange { side, watched }, step)
     }
@@ -357,7 +362,10 @@ impl Handler for Mesh {
             Side::Unserved => ResponseStep::Pass,
         };
         match &step {
-            ResponseStep::Pass => self.watching.response(watched, ctl.now(), head, trailers),
+            ResponseStep::Pass => {
+                self.heads.response(side, head);
+                self.watching.response(watched, ctl.now(), head, trailers);
+            }
             ResponseStep::Reply(reply) => self.watching.reply(watched, ctl.now(), reply),
             ResponseStep::Retry { .. } => {}
         }
@@ -454,9 +462,11 @@ impl Handler for Mesh {
         }
     }
 
-    fn tunneled(&mut self, conn: &mut Conn, direction: Direction, octets: usize) {
+    fn tunneled(&mut self, conn: &mut Conn, direction: Direction, octets: usize, now: Instant) {
         match conn {
-            Conn::Outbound(conn) => outbound::tunneled(&mut self.shared.metrics, conn, direction, octets),
+            Conn::Outbound(conn) => {
+                outbound::tunneled(&mut self.shared.metrics, conn, direction, octets, now);
+            }
             Conn::Inbound(conn) => {
                 self.inbound.tunneled(&mut self.shared.metrics, conn, direction, octets);
             }
@@ -476,7 +486,9 @@ impl Handler for Mesh {
     ) {
         match endpoint {
             Endpoint::Outbound(at) => self.outbound.endpoint(cx!(self, ctl), *at, event),
-            Endpoint::Inbound(_) => self.inbound.endpoint(&mut self.shared.metrics, event),
+            Endpoint::Inbound(app) => {
+                self.inbound.endpoint(&mut self.shared.metrics, app, ctl.now(), event);
+            }
         }
     }
 
@@ -506,6 +518,16 @@ impl Handler for Mesh {
 // === impl Side ===
 
 impl Side {
+    /// What it is called in the log.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Outbound(_) => "outbound",
+            Self::Inbound(_) => "inbound",
+            Self::Gateway(_) => "gateway",
+            Self::Unserved => "none",
+        }
+    }
+
     /// Where the request goes, as far as it is known.
     fn place(&self, outbound: &Outbound) -> Option<Place> {
         match self {

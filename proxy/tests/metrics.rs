@@ -191,6 +191,10 @@ fn outbound(metrics: &mut Metrics) {
     let route = metrics.transport_route.once(&route, now);
     route.opened += 1;
     *route.closed.at(CloseError::None) += 1;
+    let host = TlsHostLabels { parent: SERVICE, route: ROUTE, hostname: "example.com" };
+    let host = metrics.tls_host.once(&host, now);
+    host.connections += 1;
+    host.handshake.observe(Duration::from_millis(30));
     metrics.protocols.once(&ProtocolLabels { protocol: "http/1", parent: SERVICE }, now).connections += 1;
     let cost = TransferCostLabels { op: TransferOp::Recv, zone: ZoneLocality::Remote };
     metrics.transfer_cost.once(&cost, now).octets += 1000;
@@ -233,6 +237,7 @@ fn control(metrics: &mut Metrics) {
     certificate.refreshed.0 = 1_899_900_000.0;
     metrics.identity.once(&IdentityLabels::Refreshed, now).refreshes += 1;
     let discovery = metrics.discovery.once(&DiscoveryLabels { kind: "endpoints", reason: "port 0" }, now);
+    discovery.messages += 1;
     discovery.invalid += 1;
     metrics.span_export.once(&SpanExportLabels, now).requests += 1;
     metrics.tap.once(&TapLabels, now).active.0 = 0.0;

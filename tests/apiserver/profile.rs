@@ -1,17 +1,9 @@
 //! Profiles pass the schema of the API server.
 
-use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
-
 use mesh_tests::cluster::stdout_of;
-use serde_json::Value;
+use mesh_tests::gateway_api::{self, Channel};
 
 use crate::kit::{apply, linkerd, live, namespace, tests_dir, workloads};
-
-/// The Gateway API whose schema the routes must meet, and the digest of its Go module.
-const GATEWAY_API: (&str, &str) =
-    ("sigs.k8s.io/gateway-api@v1.3.0", "h1:q6okN+/UKDATola4JY7zXzx40WO4VISk7i9DIfOvr9M=");
 
 #[test]
 fn profiles_from_every_source_are_accepted() {
@@ -43,9 +35,8 @@ fn profiles_from_every_source_are_accepted() {
 #[test]
 fn routes_meet_the_schema_of_the_gateway_api() {
     let cluster = workloads();
-    let definitions = gateway_api().join("config/crd/standard");
     for kind in ["httproutes", "grpcroutes"] {
-        let file = definitions.join(format!("gateway.networking.k8s.io_{kind}.yaml"));
+        let file = gateway_api::definition(Channel::Standard, kind).unwrap();
         // Their descriptions are too long for the annotation that a plain apply keeps.
         let text = file.to_str().unwrap();
         stdout_of(&mut cluster.kubectl(["apply", "--server-side", "-f", text])).unwrap();
@@ -67,21 +58,4 @@ fn routes_meet_the_schema_of_the_gateway_api() {
         assert!(said.contains(&format!("{format}.gateway.networking.k8s.io/library")), "{said}");
         assert!(apply(cluster, &route).lines().all(|line| line.ends_with(" unchanged")));
     }
-}
-
-/// The folder of the Gateway API's module in Go's cache, fetched if need be.
-fn gateway_api() -> PathBuf {
-    let (module, sum) = GATEWAY_API;
-    let folder = tempfile::tempdir().unwrap();
-    let go = ["go", "/usr/local/go/bin/go"]
-        .into_iter()
-        .find(|go| Command::new(go).arg("version").output().is_ok());
-    let go = go.expect("Go is needed to fetch the Gateway API: unpack a release of Go to /usr/local/go");
-    let mut download = Command::new(go);
-    download.current_dir(folder.path()).args(["mod", "download", "-json", module]);
-    let answer: Value = serde_json::from_str(&stdout_of(&mut download).unwrap()).unwrap();
-    assert_eq!(answer["Sum"], sum, "{module} is not what it was");
-    let dir = Path::new(answer["Dir"].as_str().unwrap()).to_owned();
-    assert!(fs::exists(&dir).unwrap(), "{} is gone", dir.display());
-    dir
 }

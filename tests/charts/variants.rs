@@ -153,7 +153,7 @@ fn control() -> Vec<Variant> {
         ),
         (
             "ipv6 and iptables",
-            json!({"global": {"enableIPv6": true, "proxyInit": {"iptablesMode": "legacy", "closeWaitTimeoutSecs": 30, "skipSubnets": "10.0.0.0/8"}}}),
+            json!({"enableEndpointSlices": false, "remoteClusters": true, "endpointZoneWeights": true, "global": {"enableIPv6": true, "proxyInit": {"iptablesMode": "legacy", "closeWaitTimeoutSecs": 30, "skipSubnets": "10.0.0.0/8"}}}),
         ),
         (
             "proxy settings",

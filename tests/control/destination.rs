@@ -2,6 +2,7 @@
 //! refused, statuses and slices written by the holder of the lease, and nothing of it lost when a replica ends.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use linkerd2_proxy_api::destination::destination_client::DestinationClient;
 use linkerd2_proxy_api::destination::{GetDestination, update::Update};
@@ -13,18 +14,44 @@ use tonic::transport::Channel;
 use crate::kit::{ADDRESS, Lab, Process, eventually, free_port, lab, run};
 
 /// A replica and where its APIs are.
-struct Replica {
-    process: Process,
-    discovery: SocketAddr,
-    policy: SocketAddr,
-    webhook: u16,
+pub(crate) struct Replica {
+    pub(crate) process: Process,
+    pub(crate) discovery: SocketAddr,
+    pub(crate) policy: SocketAddr,
+    pub(crate) webhook: u16,
+}
+
+/// Whose turn it is: of several replicas at once, one would have the leases that another waits for. Those of a replica
+/// that was killed are taken away.
+pub(crate) fn turn(lab: &Lab) -> MutexGuard<'static, ()> {
+    static ONE: Mutex<()> = Mutex::new(());
+    let turn = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let leases = ["policy-controller-write", "linkerd-destination-endpoint-write"];
+    lab.kubectl(&["delete", "lease", leases[0], leases[1], "--namespace=linkerd", "--ignore-not-found"]);
+    turn
 }
 
 impl Replica {
-    fn start(lab: &Lab, pod: &str) -> Self {
+    pub(crate) fn start(lab: &Lab, pod: &str) -> Self {
+        Self::start_with(lab, pod, &[])
+    }
+
+    /// One that reaches the API server at `server`, and need not be ready.
+    pub(crate) fn start_at(lab: &Lab, server: &str, pod: &str) -> Self {
+        Self::launch(lab, server, pod, &[])
+    }
+
+    /// As [`Replica::start`], with more arguments.
+    pub(crate) fn start_with(lab: &Lab, pod: &str, more: &[String]) -> Self {
+        let mut replica = Self::launch(lab, lab.cluster.server(), pod, more);
+        replica.process = replica.process.ready();
+        replica
+    }
+
+    fn launch(lab: &Lab, server: &str, pod: &str, more: &[String]) -> Self {
         let address = || SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), free_port());
         let (discovery, policy, webhook) = (address(), address(), free_port());
-        let args = [
+        let mut args = vec![
             format!("--grpc-addr={discovery}"),
             format!("--policy-grpc-addr={policy}"),
             format!("--webhook-addr={ADDRESS}:{webhook}"),
@@ -35,17 +62,18 @@ impl Replica {
             "--tls-secret=linkerd-policy-validator-tls".to_owned(),
             "--webhook-config=linkerd-policy-validator-webhook-config".to_owned(),
         ];
-        let process = Process::start_as(lab, "destination", "linkerd-destination", pod, &args).ready();
+        args.extend_from_slice(more);
+        let process = Process::start_at(lab, server, "destination", "linkerd-destination", pod, &args);
         Self { process, discovery, policy, webhook }
     }
 }
 
-async fn channel(address: SocketAddr) -> Channel {
+pub(crate) async fn channel(address: SocketAddr) -> Channel {
     Channel::from_shared(format!("http://{address}")).unwrap().connect().await.unwrap()
 }
 
 /// Addresses that a Get begins with.
-fn addresses(replica: &Replica, path: &str) -> Option<Vec<String>> {
+pub(crate) fn addresses(replica: &Replica, path: &str) -> Option<Vec<String>> {
     run(async {
         let mut client = DestinationClient::new(channel(replica.discovery).await);
         let request = GetDestination { path: path.to_owned(), ..GetDestination::default() };
@@ -62,6 +90,23 @@ fn addresses(replica: &Replica, path: &str) -> Option<Vec<String>> {
     })
 }
 
+/// A Service `web` and a pod behind it. The slice controller makes the slice of the two; nothing here does.
+pub(crate) fn web(lab: &Lab, namespace: &str) {
+    let web = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": namespace},
+        "spec": {"selector": {"app": "web"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}});
+    lab.apply(&web.to_string());
+    // The slice controller leaves out pods whose node is not there.
+    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "discovery-node"}});
+    lab.apply(&node.to_string());
+    pod_of_web(lab, namespace, "web-0", Ipv4Addr::new(10, 200, 0, 1));
+}
+
+/// A pod behind the Service `web`.
+pub(crate) fn pod_of_web(lab: &Lab, namespace: &str, name: &str, ip: Ipv4Addr) {
+    let labels = json!({"app": "web", "linkerd.io/control-plane-ns": "linkerd"});
+    lab.pod_on(namespace, name, "discovery-node", &labels, ip);
+}
+
 fn server(namespace: &str) -> Value {
     json!({"apiVersion": "policy.linkerd.io/v1beta3", "kind": "Server",
         "metadata": {"name": "web", "namespace": namespace},
@@ -71,36 +116,12 @@ fn server(namespace: &str) -> Value {
 #[test]
 fn proxies_are_answered_from_a_real_cluster_and_users_told() {
     let lab = lab();
+    let _turn = turn(lab);
     let replica = Replica::start(lab, "linkerd-destination-a");
     lab.serve("linkerd-policy-validator", replica.webhook);
     let namespace = lab.namespace("discovery");
 
-    // The slice controller makes the slice of this Service from the pod; nothing here does.
-    let web = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": namespace},
-        "spec": {"selector": {"app": "web"}, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}});
-    lab.apply(&web.to_string());
-    let ip = Ipv4Addr::new(10, 200, 0, 1);
-    lab.pod(&namespace, "elsewhere-0", &json!({"app": "elsewhere"}), ip);
-    let mut pod = lab.live(&namespace, "pod", "elsewhere-0");
-    let status = json!({"status": pod["status"]}).to_string();
-    // The slice controller leaves out pods whose node is not there.
-    let node = json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "discovery-node"}});
-    lab.apply(&node.to_string());
-    pod["metadata"] = json!({"name": "web-0", "namespace": namespace,
-        "labels": {"app": "web", "linkerd.io/control-plane-ns": "linkerd"}});
-    pod["spec"] = json!({"nodeName": "discovery-node", "containers": [{"name": "a", "image": "b"}]});
-    lab.apply(&pod.to_string());
-    lab.kubectl(&[
-        "patch",
-        "pod",
-        "web-0",
-        "--namespace",
-        &namespace,
-        "--subresource=status",
-        "--type=merge",
-        "--patch",
-        &status,
-    ]);
+    web(lab, &namespace);
     let path = format!("web.{namespace}.svc.cluster.local:80");
     eventually("the address of the pod", || {
         addresses(&replica, &path).filter(|found| found == &["10.200.0.1:8080"])
@@ -167,4 +188,45 @@ fn proxies_are_answered_from_a_real_cluster_and_users_told() {
     assert_eq!(replica.process.terminate(), Some(0));
     let next = Replica::start(lab, "linkerd-destination-b");
     assert_eq!(addresses(&next, &path).unwrap().len(), 2);
+}
+
+#[test]
+fn other_clusters_are_followed_with_the_rights_that_the_chart_gives() {
+    let lab = lab();
+    let _turn = turn(lab);
+    let replica =
+        Replica::start_with(lab, "linkerd-destination-linked", &["--remote-clusters=true".to_owned()]);
+    let namespace = lab.namespace("linked");
+    // The other cluster is this one: what counts is that it is reached by the Secret alone.
+    let slice = json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": "IPv4",
+        "metadata": {"name": "web", "namespace": namespace, "labels": {"kubernetes.io/service-name": "web"}},
+        "ports": [{"name": "http", "port": 8080}], "endpoints": [{"addresses": ["10.200.0.9"]}]});
+    let service = |name: &str, labels: Value| {
+        json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": name, "namespace": namespace, "labels": labels},
+            "spec": {"ports": [{"name": "http", "port": 80}]}})
+    };
+    let copy = service(
+        "web-east",
+        json!({"multicluster.linkerd.io/remote-discovery": "east",
+        "multicluster.linkerd.io/remote-service": "web"}),
+    );
+    for object in [slice, service("web", json!({})), copy] {
+        lab.apply(&object.to_string());
+    }
+    let path = format!("web-east.{namespace}.svc.cluster.local:80");
+    assert_eq!(addresses(&replica, &path), None, "nobody linked the cluster");
+    let kubeconfig = lab.kubectl(&["config", "view", "--flatten", "--minify", "--output=json"]);
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "type": "mirror.linkerd.io/remote-kubeconfig",
+        "metadata": {"name": "cluster-credentials-east", "namespace": "linkerd",
+            "labels": {"multicluster.linkerd.io/cluster-name": "east"},
+            "annotations": {"multicluster.linkerd.io/trust-domain": "east.example",
+                "multicluster.linkerd.io/cluster-domain": "cluster.local"}},
+        "stringData": {"kubeconfig": kubeconfig}});
+    lab.apply(&secret.to_string());
+    eventually("the endpoints of the other cluster", || {
+        addresses(&replica, &path).filter(|found| found == &["10.200.0.9:8080"])
+    });
+    assert_eq!(replica.process.metric("discovery_clusters"), Some(1.0));
+    lab.kubectl(&["delete", "secret", "cluster-credentials-east", "--namespace", "linkerd"]);
+    eventually("the end of the link", || addresses(&replica, &path).is_none().then_some(()));
 }

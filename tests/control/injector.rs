@@ -1,8 +1,13 @@
 //! Injection as the API server asks for it.
 
+use std::fs;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::kit::{ADDRESS, Lab, Mount, NAMESPACE, Process, eventually, free_port, lab};
+use crate::kit::{ADDRESS, Gate, Lab, Mount, NAMESPACE, Process, eventually, free_port, lab};
 
 /// The component with its mounts, behind its Service.
 pub(crate) struct Injector {
@@ -15,6 +20,11 @@ pub(crate) struct Injector {
 impl Injector {
     /// Starts one that nobody is led to yet.
     pub(crate) fn start(lab: &Lab, pod: &str) -> Self {
+        Self::start_at(lab, lab.cluster.server(), pod)
+    }
+
+    /// The same, reaching the API server at `server`.
+    pub(crate) fn start_at(lab: &Lab, server: &str, pod: &str) -> Self {
         let values = lab.live(NAMESPACE, "configmap", "linkerd-config")["data"]["values"].clone();
         let config = Mount::new(&[("values", values.as_str().unwrap())]);
         let anchors = Mount::new(&[("ca-bundle.crt", &lab.identity.bundle().to_pem())]);
@@ -28,7 +38,7 @@ impl Injector {
             "--webhook-config=linkerd-proxy-injector-webhook-config".to_owned(),
             "--fill-ca-bundle=true".to_owned(),
         ];
-        let process = Process::start_as(lab, "proxy-injector", "linkerd-proxy-injector", pod, &args);
+        let process = Process::start_at(lab, server, "proxy-injector", "linkerd-proxy-injector", pod, &args);
         Self { process, port, _config: config, _anchors: anchors }
     }
 
@@ -188,4 +198,102 @@ fn odd_annotations_are_shown_to_whoever_applies_them() {
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{said}");
     assert!(said.contains("Warning: annotation \"config.linkerd.io/proxy-cpu-limit\" is ignored"), "{said}");
+}
+
+/// Counts of the API server about its calls of the webhook: how many came back within each of these seconds, and the sum of all.
+#[derive(Clone, Copy, Debug, Default)]
+struct Calls {
+    all: f64,
+    within_100ms: f64,
+    seconds: f64,
+}
+
+impl Calls {
+    fn read(lab: &Lab) -> Self {
+        const NAME: &str = "apiserver_admission_webhook_admission_duration_seconds_";
+        let text = lab.kubectl(&["get", "--raw", "/metrics"]);
+        let mut calls = Self::default();
+        let lines = text.lines().filter_map(|line| line.strip_prefix(NAME));
+        for line in lines.filter(|line| line.contains("linkerd-proxy-injector") && line.contains("CREATE")) {
+            let value: f64 = line.rsplit(' ').next().unwrap().parse().unwrap();
+            if line.starts_with("count") {
+                calls.all += value;
+            } else if line.starts_with("sum") {
+                calls.seconds += value;
+            } else if line.contains("le=\"0.1\"") {
+                calls.within_100ms += value;
+            }
+        }
+        calls
+    }
+}
+
+/// Two thousand pods a minute are 30 ms for each: that is what one webhook may take on average if nothing is done at once.
+#[test]
+fn a_large_rollout_is_injected_without_waiting() {
+    const PODS: usize = 400;
+    const CLIENTS: usize = 4;
+    let lab = lab();
+    injector(lab);
+    let namespace = lab.namespace("rollout");
+    lab.kubectl(&["annotate", "namespace", &namespace, "linkerd.io/inject=enabled"]);
+    let folder = tempfile::tempdir().unwrap();
+    // Scheduled by nobody, so that all that happens is their creation.
+    let spec = json!({"schedulerName": "nobody"});
+    let create = |client: usize| {
+        let items = (client..PODS).step_by(CLIENTS);
+        let items: Vec<Value> =
+            items.map(|n| pod(&format!("pod-{n}"), &namespace, &json!({}), &spec)).collect();
+        let file = folder.path().join(client.to_string());
+        fs::write(&file, json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string()).unwrap();
+        let mut kubectl: Command = lab.cluster.kubectl(["create", "-f"]);
+        kubectl.arg(file).stdout(Stdio::null()).spawn().unwrap()
+    };
+    let (before, begin) = (Calls::read(lab), Instant::now());
+    let clients: Vec<_> = (0..CLIENTS).map(create).collect();
+    for mut client in clients {
+        assert!(client.wait().unwrap().success());
+    }
+    let (took, after) = (begin.elapsed(), Calls::read(lab));
+
+    let text = lab.kubectl(&["get", "pods", "--namespace", &namespace, "-o", "json"]);
+    let list: Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(list["items"].as_array().unwrap().iter().filter(|pod| has_proxy(pod)).count(), PODS);
+    let calls = after.all - before.all;
+    let (mean, quick) =
+        ((after.seconds - before.seconds) / calls, (after.within_100ms - before.within_100ms) / calls);
+    println!(
+        "{PODS} pods in {took:?}; webhook: mean {:.1} ms, {:.1}% within 100 ms",
+        mean * 1e3,
+        quick * 1e2
+    );
+    assert!(mean < 0.03, "a webhook call takes {:.1} ms on average", mean * 1e3);
+    assert!(quick >= 0.99, "only {:.1}% of the calls came back within 100 ms", quick * 1e2);
+}
+
+/// It is asked by an API server that it cannot reach itself, and answers from what it knows.
+#[test]
+fn cut_off_from_the_api_server_it_goes_on_with_what_it_knows() {
+    let lab = Lab::set_up(Timestamp::now(), &json!({}));
+    let gate = Gate::to(&lab);
+    let injector = Injector::start_at(&lab, &gate.server(), "linkerd-proxy-injector-0").ready();
+    lab.serve("linkerd-proxy-injector", injector.port);
+    let namespace = lab.namespace("known");
+    lab.kubectl(&["annotate", "namespace", &namespace, "linkerd.io/inject=enabled"]);
+    let is_injected = |name: &str| {
+        lab.apply(&pod(name, &namespace, &json!({}), &json!({})).to_string());
+        let live = lab.live(&namespace, "pod", name);
+        lab.kubectl(&["delete", "pod", name, "-n", &namespace, "--grace-period=0", "--force"]);
+        has_proxy(&live)
+    };
+    eventually("the first pod with a proxy", || is_injected("first").then_some(()));
+
+    gate.cut();
+    std::thread::sleep(Duration::from_secs(2));
+    let begin = Instant::now();
+    assert!(is_injected("cut-off"));
+    assert!(begin.elapsed() < Duration::from_secs(5), "it waited for the API server: {:?}", begin.elapsed());
+    assert_eq!(injector.process.admin("/live").0, 200);
+    gate.mend();
+    assert!(is_injected("mended"));
 }

@@ -6,6 +6,7 @@
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -29,6 +30,8 @@ use serde_json::{Value, json};
 pub(crate) const ADDRESS: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 10);
 /// Namespace of the control plane.
 pub(crate) const NAMESPACE: &str = "linkerd";
+/// The file with the token of a component's account.
+const TOKEN: &str = "token";
 /// How long anything may take.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -42,7 +45,7 @@ pub(crate) struct Lab {
 /// The lab that all tests share; the calling thread is in its network afterwards.
 pub(crate) fn lab() -> &'static Lab {
     static LAB: OnceLock<Lab> = OnceLock::new();
-    let lab = LAB.get_or_init(|| Lab::set_up(Timestamp::now(), &json!({})));
+    let lab = LAB.get_or_init(|| Lab::set_up(Timestamp::now(), &json!({"remoteClusters": true})));
     lab.enter();
     lab
 }
@@ -66,6 +69,11 @@ impl Lab {
     /// Moves the calling thread, and what it starts from now on, into the lab's network.
     pub(crate) fn enter(&self) {
         setns(&self.network, CloneFlags::CLONE_NEWNET).unwrap();
+    }
+
+    /// The file of the lab's network.
+    pub(crate) fn network_path(&self) -> PathBuf {
+        PathBuf::from(format!("/proc/self/fd/{}", self.network.as_raw_fd()))
     }
 
     fn install(&self, values: &Value) {
@@ -135,9 +143,14 @@ impl Lab {
 
     /// A meshed pod that runs, as far as the API server knows, at an address of this machine.
     pub(crate) fn pod(&self, namespace: &str, name: &str, labels: &Value, ip: Ipv4Addr) {
+        self.pod_on(namespace, name, "nowhere", labels, ip);
+    }
+
+    /// As [`Lab::pod`], on a node of that name.
+    pub(crate) fn pod_on(&self, namespace: &str, name: &str, node: &str, labels: &Value, ip: Ipv4Addr) {
         let mut pod = json!({"apiVersion": "v1", "kind": "Pod",
             "metadata": {"name": name, "namespace": namespace, "labels": {"linkerd.io/control-plane-ns": NAMESPACE}},
-            "spec": {"nodeName": "nowhere", "containers": [{"name": "a", "image": "b"}]}});
+            "spec": {"nodeName": node, "containers": [{"name": "a", "image": "b"}]}});
         for (key, value) in labels.as_object().unwrap() {
             pod["metadata"]["labels"][key] = value.clone();
         }
@@ -165,14 +178,16 @@ impl Lab {
         self.kubectl(&args).trim().to_owned()
     }
 
-    /// A kubeconfig by which a process is the account of its component, with the rights the chart gives.
+    /// A kubeconfig by which a process is the account of its component, with the rights the chart gives. The token lies
+    /// in a file of its own, as in a pod.
     pub(crate) fn account_kubeconfig(&self, account: &str, server: &str, folder: &Path) -> PathBuf {
-        let token = self.token(NAMESPACE, account, &["--duration=2h"]);
+        let token = folder.join(TOKEN);
+        fs::write(&token, self.token(NAMESPACE, account, &["--duration=2h"])).unwrap();
         let ca = self.cluster.dir().join("ca.crt");
         let config = json!({
             "apiVersion": "v1", "kind": "Config", "current-context": "it",
             "clusters": [{"name": "it", "cluster": {"server": server, "certificate-authority": ca}}],
-            "users": [{"name": "it", "user": {"token": token}}],
+            "users": [{"name": "it", "user": {"tokenFile": token}}],
             "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it", "namespace": NAMESPACE}}],
         });
         let path = folder.join(format!("{account}.kubeconfig"));
@@ -240,7 +255,7 @@ pub(crate) struct Process {
     ended: Mutex<Receiver<()>>,
     /// Ends the process when this one ends without dropping anything, as test programs do with what is static.
     watcher: Child,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 impl Process {
@@ -291,7 +306,7 @@ impl Process {
         });
         let script = format!("cat > /dev/null; kill -9 {} 2> /dev/null", child.id());
         let watcher = Command::new("sh").args(["-c", &script]).stdin(Stdio::piped()).spawn().unwrap();
-        Self { child, admin, lines, ended: Mutex::new(ended), watcher, _folder: folder }
+        Self { child, admin, lines, ended: Mutex::new(ended), watcher, folder }
     }
 
     /// Waits until `/ready` says so.
@@ -320,6 +335,19 @@ impl Process {
     /// What it logged so far.
     pub(crate) fn log(&self) -> String {
         self.lines.lock().unwrap().join("\n")
+    }
+
+    /// Gives it another token, as the kubelet does.
+    pub(crate) fn give_token(&self, token: &str) {
+        let aside = self.folder.path().join("token.new");
+        fs::write(&aside, token).unwrap();
+        fs::rename(aside, self.folder.path().join(TOKEN)).unwrap();
+    }
+
+    /// Ends it without a word, as a node that fails does.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Sends a signal.
@@ -430,6 +458,24 @@ impl Gate {
         for stream in self.streams.lock().unwrap().drain(..) {
             let _ = stream.shutdown(std::net::Shutdown::Both);
         }
+    }
+
+    /// Lets packets vanish, in both directions: nobody says that a connection has ended. What is lost is lost in the
+    /// lab's network alone.
+    pub(crate) fn swallow(&self) {
+        let port = self.port;
+        let rules = format!(
+            "table inet gate {{\n chain lost {{\n type filter hook input priority 0\n \
+             tcp dport {port} drop\n tcp sport {port} drop\n }}\n}}\n"
+        );
+        let output = with_input(Command::new("nft").args(["-f", "-"]), &rules);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+
+    /// Lets packets through again.
+    pub(crate) fn deliver(&self) {
+        let status = Command::new("nft").args(["delete", "table", "inet", "gate"]).status().unwrap();
+        assert!(status.success());
     }
 
     /// Takes connections again.

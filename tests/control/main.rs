@@ -6,10 +6,17 @@
 
 mod destination;
 mod faults;
+mod heartbeat;
 mod identity;
 mod injector;
+mod interop;
 mod kit;
+mod manifests;
+mod outage;
 mod public_api;
+mod replicas;
 mod sp_validator;
+mod spans;
+mod start;
 mod tap;
 mod webhook;

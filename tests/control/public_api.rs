@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use mesh_api::public::public_api_client::PublicApiClient;
 use mesh_api::public::{
-    EdgesRequest, ListPodsRequest, Resource, RoutesRequest, SelfCheckRequest, StatRequest, StatResponse,
-    VersionRequest,
+    ConfigRequest, EdgesRequest, ListPodsRequest, ListServicesRequest, Resource, RoutesRequest,
+    SelfCheckRequest, StatRequest, StatResponse, VersionRequest,
 };
 use serde_json::json;
 use tonic::Code;
@@ -224,6 +224,12 @@ fn edges_and_routes_agree(direct: &Api, through: &Api, namespace: &str) {
             "{pods:?}"
         );
         assert!(pods.iter().any(|pod| pod.owner == "deployment/web"));
+        let services = ListServicesRequest { namespace: namespace.to_owned() };
+        let services = one.list_services(services).await.unwrap().into_inner().services;
+        assert_eq!((services.len(), services[0].name.as_str()), (1, "web"));
+        let values = one.config(ConfigRequest {}).await.unwrap().into_inner().values_yaml;
+        assert!(values.contains("clusterDomain: cluster.local"), "{values}");
+        assert!(!values.contains("PRIVATE KEY"), "no secret is told");
         let checks = other.self_check(SelfCheckRequest {}).await.unwrap().into_inner().checks;
         assert_eq!(checks.len(), 2);
         assert!(checks.iter().all(|check| check.error.is_empty()), "{checks:?}");
@@ -322,6 +328,20 @@ fn both_sources_say_the_same_of_the_same_proxies() {
             assert_eq!(tcp.open_connections, 4);
             assert!((75_000..=125_000).contains(&tcp.read_bytes), "{tcp:?}");
         }
+    }
+    // By the name that callers used: what they see.
+    let names = StatRequest {
+        target: Some(resource(&namespace, "authority", "")),
+        from: Some(resource(&namespace, "deployment", "client")),
+        window_seconds: 10,
+        ..StatRequest::default()
+    };
+    for api in [&direct, &through] {
+        let rows = api.stat(&names).rows;
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        assert_eq!(rows[0].resource.as_ref().unwrap().name, format!("web.{namespace}.svc.cluster.local:80"));
+        let requests = rows[0].requests.unwrap();
+        assert!((150..=250).contains(&(requests.success + requests.failure)), "{requests:?}");
     }
     the_command_shows_it(lab, &direct, &namespace);
     let row = &direct.stat(&questions[0]).rows[0];

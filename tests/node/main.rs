@@ -92,7 +92,7 @@ fn a_deployment_with_a_sidecar_answers_on_both_nodes_and_leaves_nothing() {
     let cluster = Cluster::start_own(Level::Node).unwrap();
     let dir = cluster.dir().to_owned();
     let namespaces = namespaces_of(&dir);
-    assert_eq!(namespaces.len(), 3 + usize::from(NODES));
+    assert_eq!(namespaces.len(), 3 + 2 * usize::from(NODES));
     // Nodes have programs in them: each namespace must show up, or the same look at the end would prove nothing.
     assert!(namespaces.is_subset(&namespaces_in_use()));
 
@@ -186,12 +186,18 @@ fn get(address: SocketAddr) -> std::io::Result<String> {
     Ok(text)
 }
 
-/// The namespaces that a cluster made, by their inodes: PID, mounts, the fabric's network and that of each node.
+/// The namespaces that a cluster made, by their inodes: PID, mounts, the fabric's network, network and mounts of each node.
 fn namespaces_of(dir: &Path) -> BTreeSet<u64> {
     let pid = fs::read_to_string(dir.join("init.pid")).unwrap();
     let process = Path::new("/proc").join(pid.trim());
     let own = ["pid", "mnt", "net"].map(|kind| process.join("ns").join(kind));
-    let nodes = (1..=NODES).map(|node| process.join(format!("root/run/netns/node{node}")));
+    let root = process.join("root");
+    let of_node = |node| {
+        // A link to the process that holds them, as it is numbered inside.
+        let mounts = fs::read_link(root.join(format!("run/mounts/node{node}"))).unwrap();
+        [root.join(format!("run/netns/node{node}")), root.join(mounts.strip_prefix("/").unwrap())]
+    };
+    let nodes = (1..=NODES).flat_map(of_node);
     own.into_iter().chain(nodes).map(|path| fs::metadata(path).unwrap().ino()).collect()
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::Version;
-use mesh_tests::mesh::answers::{self, Endpoint as _, inbound, outbound};
+use mesh_tests::mesh::answers::{self, Endpoint as _, inbound};
 use mesh_tests::mesh::{APP_PORT, Answer, Authority, World, addresses, tcp};
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -171,34 +171,4 @@ fn endpoints_without_a_header_are_dialled_at_their_port() {
             assert_eq!(seen.part("version"), format!("{version:?}"), "{what}");
         }
     }
-}
-
-#[test]
-fn a_gateway_leads_on_by_name() {
-    let world = meshed_with(|world| {
-        world.server.config.set("INBOUND_GATEWAY_SUFFIXES", "svc.mirror.test.");
-        let target = "web.test.svc.mirror.test:80";
-        world.plane.set_profile(target, Answer::Value(answers::profile("web.test.svc.mirror.test")));
-        world.plane.set_outbound(target, Answer::Value(outbound::service("web.test.svc.mirror.test", 80)));
-        let endpoint = answers::endpoint(SocketAddr::from((addresses::OUTSIDE, 8089)));
-        world.plane.set_endpoints(target, vec![endpoint]);
-        let anybody = inbound::authorization("mesh", inbound::Who::Meshed);
-        let gateway = inbound::server("gateway", inbound::detect(), vec![anybody]);
-        world.plane.set_inbound("server", 4143, Answer::Value(gateway));
-        world.server.config.set("DESTINATION_PROFILE_SUFFIXES", "svc.cluster.local.,svc.mirror.test.");
-    });
-    let everywhere = SocketAddr::from(([0, 0, 0, 0], 8089));
-    let _far = mesh_tests::mesh::App::start(&world.control, everywhere, "far").unwrap();
-    let gateway = answers::endpoint(SocketAddr::from((addresses::SERVER, 4143)))
-        .meshed(&world.server.identity)
-        .h2()
-        .transport_header(4143)
-        .authority("web.test.svc.mirror.test:80");
-    world.script_web(vec![gateway]);
-    let seen = world.inspect(Version::HTTP_11, &[]);
-    assert_eq!(seen.reply.header("x-server"), Some("far"));
-    assert_eq!(seen.fields("host"), ["web.test.svc.mirror.test:80"]);
-    let forwarded = seen.fields("forwarded").join(",");
-    assert!(forwarded.contains(&format!("by={}", world.server.identity)), "{forwarded}");
-    assert!(forwarded.contains(&format!("for={}", world.client.identity)), "{forwarded}");
 }

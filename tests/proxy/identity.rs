@@ -1,9 +1,14 @@
 //! Certificates: got, renewed, refused.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use mesh_tests::mesh::{Authority, Certify};
+use mesh_tests::mesh::answers::inbound::{self, Who};
+use mesh_tests::mesh::answers::{self, Endpoint as _, outbound};
+use mesh_tests::mesh::{APP_PORT, Answer, Authority, Certify, Pod, SERVICE_PORT, WEB, World, addresses, tcp};
+use rustls::HandshakeKind;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tonic::Code;
 
 use crate::kit::{Calls, eventually, meshed_with, world};
@@ -117,4 +122,165 @@ fn a_changed_bundle_is_followed_without_a_restart() {
         assert_eq!(world.http1("/name").status, 200);
         std::thread::sleep(Duration::from_millis(100));
     }
+}
+
+/// A client of the mesh by TLS alone, which remembers sessions.
+struct Peer {
+    config: Arc<rustls::ClientConfig>,
+    server: String,
+}
+
+impl Peer {
+    fn new(world: &World) -> Self {
+        let authority = world.plane.authority();
+        let leaf =
+            authority.leaf(&["peer.test.serviceaccount.identity.linkerd.cluster.local"], HOUR).unwrap();
+        let (chain, key) = leaf.parts();
+        let mut config = rustls::ClientConfig::builder()
+            .with_root_certificates(authority.roots().unwrap())
+            .with_client_auth_cert(chain, key)
+            .unwrap();
+        // The server's name is what its proxy takes for TLS of the mesh on an ordinary port.
+        config.alpn_protocols = Vec::new();
+        Self { config: Arc::new(config), server: world.server.identity.clone() }
+    }
+
+    /// One request to the application's port; how the handshake went.
+    fn call(&self, world: &World) -> HandshakeKind {
+        let (config, server) = (self.config.clone(), self.server.clone());
+        world.control.run(async move {
+            let stream = tcp::connect(crate::kit::server_from_outside()).await.unwrap();
+            let name = rustls::pki_types::ServerName::try_from(server).unwrap();
+            let mut stream = tokio_rustls::TlsConnector::from(config).connect(name, stream).await.unwrap();
+            stream.write_all(b"GET /name HTTP/1.1\r\nhost: web\r\nconnection: close\r\n\r\n").await.unwrap();
+            let mut answer = Vec::new();
+            let read = tokio::time::timeout(tcp::PATIENCE, stream.read_to_end(&mut answer)).await;
+            // A peer that closes without saying goodbye has answered before.
+            let _ = read.expect("no answer");
+            assert!(answer.starts_with(b"HTTP/1.1 200"), "{:?}", String::from_utf8_lossy(&answer));
+            stream.get_ref().1.handshake_kind().unwrap()
+        })
+    }
+}
+
+const HOUR: Duration = Duration::from_secs(3600);
+
+#[test]
+fn sessions_are_resumed_until_the_bundle_or_the_certificate_changes() {
+    let world = meshed_with(|world| {
+        let first = world.plane.authority();
+        world.plane.set_bundle(&[&first]);
+    });
+    let peer = Peer::new(&world);
+    assert_ne!(peer.call(&world), HandshakeKind::Resumed);
+    assert_eq!(peer.call(&world), HandshakeKind::Resumed);
+    assert_eq!(peer.call(&world), HandshakeKind::Resumed);
+    let (first, second) = (world.plane.authority(), Authority::new("another root").unwrap());
+    world.plane.set_bundle(&[&first, &second]);
+    let proxy = world.server.proxy().unwrap();
+    eventually("the new bundle", Duration::from_secs(5), || {
+        proxy.admin("GET", "/state.json").is_ok_and(|(_, state)| state.contains("another root"))
+    });
+    std::thread::sleep(Duration::from_millis(200));
+    assert_ne!(peer.call(&world), HandshakeKind::Resumed, "a ticket of the old bundle was taken");
+    assert_eq!(peer.call(&world), HandshakeKind::Resumed, "and another is given");
+}
+
+#[test]
+fn a_root_that_is_taken_out_of_the_bundle_is_no_longer_trusted() {
+    let world = meshed_with(|world| {
+        let first = world.plane.authority();
+        world.plane.set_bundle(&[&first]);
+        let rule = inbound::authorization("mesh", Who::Meshed);
+        let server = inbound::server("web", inbound::detect(), vec![rule]);
+        world.plane.set_inbound("server", APP_PORT, Answer::Value(server));
+    });
+    let peer = Peer::new(&world);
+    peer.call(&world);
+    assert_eq!(world.http1("/name").status, 200);
+    let (first, second) = (world.plane.authority(), Arc::new(Authority::new("the next root").unwrap()));
+    // A rotation: both, then certificates of the second, then the second alone.
+    world.plane.set_bundle(&[&first, &second]);
+    std::thread::sleep(Duration::from_millis(500));
+    world.plane.set_authority(second.clone());
+    world.plane.set_bundle(&[&second]);
+    let has_rotated = |pod: &Pod| {
+        let (_, state) = pod.proxy().unwrap().admin("GET", "/state.json").unwrap();
+        let state: serde_json::Value = serde_json::from_str(&state).unwrap();
+        state["identity"]["anchors"] == serde_json::json!(["the next root"])
+    };
+    eventually("the second root alone", Duration::from_secs(10), || {
+        has_rotated(&world.client) && has_rotated(&world.server)
+    });
+    // The certificate of the first root, which was good a moment ago, is refused: with a ticket and without.
+    let refused = |peer: &Peer| {
+        let (config, server) = (peer.config.clone(), peer.server.clone());
+        world.control.run(async move {
+            let stream = tcp::connect(crate::kit::server_from_outside()).await.unwrap();
+            let name = rustls::pki_types::ServerName::try_from(server).unwrap();
+            let Ok(mut stream) = tokio_rustls::TlsConnector::from(config).connect(name, stream).await else {
+                return true;
+            };
+            let _ = stream.write_all(b"GET /name HTTP/1.1\r\nhost: web\r\nconnection: close\r\n\r\n").await;
+            let mut answer = Vec::new();
+            let _ = tokio::time::timeout(tcp::PATIENCE, stream.read_to_end(&mut answer)).await;
+            !answer.starts_with(b"HTTP/1.1 200")
+        })
+    };
+    assert!(refused(&peer));
+    assert_eq!(world.http1("/name").status, 200, "the mesh itself goes on");
+}
+
+#[test]
+fn streams_outlive_the_certificate_that_they_began_with() {
+    let world = meshed_with(|world| {
+        world.plane.set_certify(Certify::Issue(Duration::from_secs(7)));
+        for pod in [&mut world.client, &mut world.server] {
+            pod.config.set("IDENTITY_MIN_REFRESH", "1s");
+        }
+        let port = world.service();
+        world.plane.set_outbound(port, Answer::Value(outbound::opaque_service(WEB, SERVICE_PORT)));
+        let rule = inbound::authorization("mesh", Who::Meshed);
+        let echo = inbound::server("echo", inbound::opaque(), vec![rule]);
+        world.plane.set_inbound("server", 7003, Answer::Value(echo));
+        let at = answers::endpoint(SocketAddr::from((addresses::SERVER, 7003)))
+            .meshed(&world.server.identity)
+            .transport_header(4143)
+            .opaque();
+        world.plane.set_endpoints(&format!("{WEB}:{SERVICE_PORT}"), vec![at]);
+    });
+    tcp::serve_echo(&world.server.namespace, SocketAddr::from(([0, 0, 0, 0], 7003))).unwrap();
+    let service = world.service();
+    let echo = move |mut stream: tokio::net::TcpStream| async move {
+        stream.write_all(b"\x00ping").await.unwrap();
+        let came = tcp::read_exact(&mut stream, 5).await.unwrap();
+        assert_eq!(came, b"\x00ping");
+        stream
+    };
+    let mut stream =
+        world.client.namespace.run(async move { echo(tcp::connect(service).await.unwrap()).await });
+    // From now on there are no certificates, and the last ones end.
+    world.plane.set_certify(Certify::Refuse(Code::Unavailable));
+    for _ in 0..10 {
+        std::thread::sleep(Duration::from_secs(1));
+        stream = world.client.namespace.run(echo(stream));
+    }
+    let fresh = world.client.namespace.run(async move {
+        let mut stream = tcp::connect(service).await.unwrap();
+        // It may be closed already.
+        let _ = stream.write_all(b"\x00ping").await;
+        tcp::read_exact(&mut stream, 5).await
+    });
+    assert!(fresh.is_err(), "a new connection with certificates that have ended");
+    let times = world.plane.count("Identity/Certify", &world.client.identity);
+    assert!(times <= 30, "{times} requests for a certificate in ten seconds: a loop");
+    world.plane.set_certify(Certify::Issue(HOUR));
+    eventually("new connections", Duration::from_secs(20), || {
+        world.client.namespace.run(async move {
+            let mut stream = tcp::connect(service).await.unwrap();
+            let _ = stream.write_all(b"\x00ping").await;
+            tcp::read_exact(&mut stream, 5).await.is_ok_and(|came| came == b"\x00ping")
+        })
+    });
+    world.client.namespace.run(echo(stream));
 }

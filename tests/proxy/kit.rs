@@ -6,9 +6,12 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use ::http::{Request, Version};
+use linkerd2_proxy_api::outbound::Backend;
+use linkerd2_proxy_api::outbound::http_route::Rule;
 use mesh_tests::artifact::{self, Profile};
+use mesh_tests::mesh::answers::{self, Endpoint as _, outbound};
 use mesh_tests::mesh::http::{self, Body, Reply};
-use mesh_tests::mesh::{APP_PORT, Result, SERVICE_PORT, WEB, World, tcp};
+use mesh_tests::mesh::{APP_PORT, Answer, App, Result, SERVICE_PORT, WEB, World, addresses, tcp};
 
 /// The variable that names another binary for both pods.
 const OTHER: &str = "LINKERD_PROXY_UNDER_TEST";
@@ -55,6 +58,31 @@ pub(crate) fn meshed_with(change: impl FnOnce(&mut World)) -> World {
     world
 }
 
+/// A second application at the server pod, behind the service `NAME.test.svc.cluster.local`: its name as a backend.
+pub(crate) fn neighbour(world: &World, name: &str, port: u16) -> (App, Backend) {
+    let app = App::start(&world.server.namespace, SocketAddr::from(([0, 0, 0, 0], port)), name).unwrap();
+    let endpoint = answers::endpoint(SocketAddr::from((addresses::SERVER, port)))
+        .meshed(&world.server.identity)
+        .h2()
+        .transport_header(4143);
+    let service = format!("{name}.test.svc.cluster.local");
+    world.plane.set_endpoints(&format!("{service}:{SERVICE_PORT}"), vec![endpoint]);
+    (app, outbound::balancer(&service, SERVICE_PORT))
+}
+
+/// The backend that is the service itself.
+pub(crate) fn web() -> Backend {
+    outbound::balancer(WEB, SERVICE_PORT)
+}
+
+/// Gives the service these rules, and its own endpoints for whatever they leave.
+pub(crate) fn script(world: &World, rules: Vec<Rule>) {
+    let mut routes = vec![outbound::route("tested", rules)];
+    routes.push(outbound::route("default", vec![outbound::rule(vec![], outbound::first(&web()))]));
+    let policy = outbound::routed(WEB, SERVICE_PORT, routes, &web());
+    world.plane.set_outbound(world.service(), Answer::Value(policy));
+}
+
 /// Waits until something is so.
 pub(crate) fn eventually(what: &str, limit: Duration, mut so: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -72,6 +100,8 @@ pub(crate) trait Calls {
     fn http1(&self, path: &str) -> Reply;
     /// A GET over HTTP/2, which has to be answered.
     fn http2(&self, path: &str) -> Reply;
+    /// Requests to the service at the same time on one connection of HTTP/2, in the order given.
+    fn at_once(&self, requests: Vec<Request<Body>>) -> Vec<Reply>;
     /// Octets to the service, and all that comes back until the end.
     fn raw(&self, octets: &str) -> String;
     /// A GET from outside the mesh to the server pod.
@@ -103,6 +133,11 @@ impl Calls for World {
         self.send(Version::HTTP_2, http::get(Version::HTTP_2, &authority(), path).unwrap()).unwrap()
     }
 
+    fn at_once(&self, requests: Vec<Request<Body>>) -> Vec<Reply> {
+        let service = self.service();
+        self.client.namespace.run(all(service, requests))
+    }
+
     fn raw(&self, octets: &str) -> String {
         let (service, octets) = (self.service(), octets.as_bytes().to_vec());
         let answer = self.client.namespace.run(async move { tcp::ask(service, octets).await });
@@ -122,6 +157,35 @@ impl Calls for World {
         }
         Seen::new(self.send(version, request).unwrap())
     }
+}
+
+/// The time of day, since 1970.
+pub(crate) fn unix_now() -> Duration {
+    #[expect(clippy::disallowed_methods, reason = "proxies are compared with the clock of the machine")]
+    let now = std::time::SystemTime::now();
+    now.duration_since(std::time::SystemTime::UNIX_EPOCH).unwrap()
+}
+
+/// Requests at the same time on one connection of HTTP/2.
+pub(crate) async fn all(to: SocketAddr, requests: Vec<Request<Body>>) -> Vec<Reply> {
+    let http::Client::Http2(sender) = http::Client::http2(to).await.unwrap() else { unreachable!() };
+    let calls: Vec<_> = requests
+        .into_iter()
+        .map(|request| {
+            let mut client = http::Client::Http2(sender.clone());
+            tokio::spawn(async move { client.send(request).await.unwrap() })
+        })
+        .collect();
+    let mut replies = Vec::with_capacity(calls.len());
+    for call in calls {
+        replies.push(call.await.unwrap());
+    }
+    replies
+}
+
+/// The same GET so many times.
+pub(crate) fn gets(count: usize, path: &str) -> Vec<Request<Body>> {
+    (0..count).map(|_| http::get(Version::HTTP_2, &authority(), path).unwrap()).collect()
 }
 
 /// The application's address for those outside the mesh.

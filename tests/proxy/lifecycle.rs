@@ -1,9 +1,11 @@
 //! Beginning and end.
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use ::http::Version;
-use mesh_tests::mesh::{Certify, http, tcp};
+use mesh_tests::mesh::{Certify, Process, Start, World, http, tcp};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use crate::kit::{authority, eventually, meshed, world};
 
@@ -102,4 +104,181 @@ fn a_port_that_is_taken_is_an_error_that_names_it() {
     assert!(!exit.success() && log.contains("4140"), "{exit}: {log}");
     assert!(!log.contains("panicked"), "{log}");
     drop(taken);
+}
+
+/// What HTTP/2 begins with, and a request for a path as stream 1.
+fn http2_request(path: &str) -> Vec<u8> {
+    let mut octets = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
+    octets.extend_from_slice(&[0, 0, 0, 4, 0, 0, 0, 0, 0]);
+    octets.extend(headers_frame(1, path));
+    octets
+}
+
+/// A request for a path: three fields of the static table, and two whose values are written out.
+fn headers_frame(stream: u8, path: &str) -> Vec<u8> {
+    let authority = authority();
+    let mut block = vec![0x82, 0x86, 0x04, path.len() as u8];
+    block.extend_from_slice(path.as_bytes());
+    block.extend_from_slice(&[0x01, authority.len() as u8]);
+    block.extend_from_slice(authority.as_bytes());
+    let mut frame = vec![0, 0, block.len() as u8, 1, 0x05, 0, 0, 0, stream];
+    frame.extend(block);
+    frame
+}
+
+/// Frames of a connection until its end: type, stream and payload of each.
+async fn frames(stream: &mut tokio::net::TcpStream) -> Vec<(u8, u32, Vec<u8>)> {
+    let mut octets = Vec::new();
+    // A connection that is reset has ended as well.
+    while let Ok(Ok(1..)) = tokio::time::timeout(tcp::PATIENCE, stream.read_buf(&mut octets)).await {}
+    let mut rest = &octets[..];
+    let mut frames = Vec::new();
+    while let Some((head, after)) = rest.split_first_chunk::<9>() {
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
+        let stream = u32::from_be_bytes([head[5] & 0x7f, head[6], head[7], head[8]]);
+        let Some((payload, after)) = after.split_at_checked(length) else { break };
+        frames.push((head[3], stream, payload.to_vec()));
+        rest = after;
+    }
+    frames
+}
+
+#[test]
+fn connections_of_http2_are_told_that_the_end_is_near() {
+    // The proxy of the client is one that applications speak to, that of the server one that others speak to.
+    for of_client in [true, false] {
+        let mut world = meshed();
+        let to = if of_client { world.service() } else { crate::kit::server_from_outside() };
+        let call = async move {
+            let mut stream = tcp::connect(to).await.unwrap();
+            stream.write_all(&http2_request("/slow/1500")).await.unwrap();
+            frames(&mut stream).await
+        };
+        let call = if of_client { world.client.namespace.spawn(call) } else { world.control.spawn(call) };
+        let app = world.app.clone();
+        eventually("the request", Duration::from_secs(5), || app.requests() > 0);
+        let pod = if of_client { &mut world.client } else { &mut world.server };
+        pod.proxy().unwrap().process.terminate().unwrap();
+        let frames = world.control.run(async move { call.await.unwrap() });
+        let at = |kind: u8| frames.iter().position(|(found, ..)| *found == kind);
+        let kinds: Vec<u8> = frames.iter().map(|(kind, ..)| *kind).collect();
+        let (goaway, response) = (at(7), at(1));
+        assert!(goaway.is_some() && response.is_some(), "{kinds:?}");
+        let (goaway, response) = (goaway.unwrap(), response.unwrap());
+        assert!(goaway < response, "it is told before the request is finished: {kinds:?}");
+        let (_, _, payload) = &frames[goaway];
+        assert_eq!(&payload[4..8], [0; 4], "no error");
+        let body: Vec<u8> = frames
+            .iter()
+            .filter(|(kind, stream, _)| (*kind, *stream) == (0, 1))
+            .flat_map(|it| it.2.clone())
+            .collect();
+        assert_eq!(body, b"web", "{kinds:?}");
+        let pod = if of_client { &mut world.client } else { &mut world.server };
+        let exit = pod.proxy_mut().unwrap().process.wait(Duration::from_secs(5)).unwrap();
+        assert_eq!(exit.code(), Some(0));
+    }
+}
+
+#[test]
+fn probes_and_metrics_are_answered_until_the_end() {
+    let mut world = meshed();
+    let service = world.service();
+    let request = http::get(Version::HTTP_11, &authority(), "/slow/2000").unwrap();
+    let call =
+        world.client.namespace.spawn(async move { http::fetch(service, Version::HTTP_11, request).await });
+    let app = world.app.clone();
+    eventually("the request", Duration::from_secs(5), || app.requests() > 0);
+    let proxy = world.client.proxy_mut().unwrap();
+    proxy.process.terminate().unwrap();
+    let start = Instant::now();
+    let mut answers = 0;
+    while start.elapsed() < Duration::from_millis(1200) {
+        for path in ["/live", "/ready", "/metrics"] {
+            assert_eq!(proxy.admin("GET", path).unwrap().0, 200, "{path} after {:?}", start.elapsed());
+        }
+        answers += 1;
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    assert!(answers >= 3);
+    assert_eq!(world.client.namespace.run(async move { call.await.unwrap() }).unwrap().status, 200);
+    let exit = world.client.proxy_mut().unwrap().process.wait(Duration::from_secs(5)).unwrap();
+    assert_eq!(exit.code(), Some(0));
+}
+
+#[test]
+fn a_second_signal_ends_at_once() {
+    let mut world = meshed();
+    let service = world.service();
+    let request = http::get(Version::HTTP_11, &authority(), "/slow/60000").unwrap();
+    let call =
+        world.client.namespace.spawn(async move { http::fetch(service, Version::HTTP_11, request).await });
+    let app = world.app.clone();
+    eventually("the request", Duration::from_secs(5), || app.requests() > 0);
+    let proxy = world.client.proxy_mut().unwrap();
+    proxy.process.terminate().unwrap();
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(proxy.process.is_running().unwrap(), "it drains");
+    proxy.process.terminate().unwrap();
+    let exit = proxy.process.wait(Duration::from_secs(2)).unwrap();
+    assert_eq!(exit.code(), Some(0));
+    drop(call);
+}
+
+/// A pod whose containers see each other's processes: a first process that holds it, a proxy, and a main container of another
+/// user that ends after some seconds.
+fn job(world: &mut World, shared: Shared) -> Process {
+    world.client.config.set("SHUTDOWN_WHEN_ALONE", "true");
+    let binary = world.folder().join("job-proxy");
+    std::fs::copy(&world.client.config.binary, &binary).unwrap();
+    std::fs::set_permissions(world.folder(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    let proxy =
+        format!("setpriv --reuid=2102 --regid=2102 --clear-groups --inh-caps=-all -- {}", binary.display());
+    let script = match shared {
+        // The first process waits for the proxy, as the pod does for its containers.
+        Shared::Yes => format!("sleep 4 & {proxy}; code=$?; echo \"the proxy has ended: $code\"; exit $code"),
+        Shared::No => format!("exec {proxy}"),
+    };
+    let mut start = Start::new("/usr/bin/unshare").args([
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--mount-proc",
+        "sh",
+        "-c",
+        &script,
+    ]);
+    start.env = world.client.config.start().env;
+    Process::start(&world.client.namespace, "job", world.folder(), start).unwrap()
+}
+
+/// Whether containers see each other's processes.
+#[derive(Clone, Copy)]
+enum Shared {
+    Yes,
+    No,
+}
+
+#[test]
+fn the_proxy_of_a_job_ends_when_the_other_containers_have() {
+    let mut world = world();
+    let mut job = job(&mut world, Shared::Yes);
+    let start = Instant::now();
+    eventually("a certificate", Duration::from_secs(10), || job.log().contains("certified"));
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(job.is_running().unwrap(), "the main container still runs");
+    let exit = job.wait(Duration::from_secs(40)).unwrap();
+    let log = job.log();
+    assert_eq!(exit.code(), Some(0), "{log}");
+    assert!(log.contains("the other containers have ended"), "{log}");
+    assert!(start.elapsed() >= Duration::from_secs(4), "{:?}", start.elapsed());
+}
+
+#[test]
+fn a_pod_whose_processes_are_not_shared_is_told_what_to_set() {
+    let mut world = world();
+    let mut job = job(&mut world, Shared::No);
+    eventually("the hint", Duration::from_secs(10), || job.log().contains("shareProcessNamespace: true"));
+    std::thread::sleep(Duration::from_secs(1));
+    assert!(job.is_running().unwrap(), "it serves on");
 }

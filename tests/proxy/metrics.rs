@@ -63,7 +63,7 @@ fn requests_are_counted_at_both_ends() {
         ("srv_name", "all-unauthenticated"),
     ];
     assert_delta(&before.1, &after, "request_total", &inbound, 6.0);
-    let allowed = [("srv_name", "all-unauthenticated"), ("authz_name", "all")];
+    let allowed = [("srv_name", "all-unauthenticated"), ("authz_name", "all"), ("target_port", "8080")];
     assert_delta(&before.1, &after, "inbound_http_authz_allow_total", &allowed, 6.0);
 }
 
@@ -162,4 +162,57 @@ fn prometheus_reads_the_exposition() {
             "{said}"
         );
     }
+}
+
+#[test]
+fn hosts_are_not_named_unless_that_is_wanted() {
+    let world = meshed();
+    world.http1("/name");
+    let proxy = world.client.proxy().unwrap();
+    let metrics = proxy
+        .wait_for_metrics("a request of the route", |metrics| {
+            metrics.sum("outbound_http_route_request_statuses_total", &[("hostname", "")]) >= 1.0
+        })
+        .unwrap();
+    for (labels, _) in metrics.matching("outbound_http_route_request_statuses_total", &[]) {
+        assert_eq!(labels["hostname"], "");
+    }
+}
+
+#[test]
+fn requests_to_the_admin_port_are_counted_as_requests_that_come_in() {
+    let world = meshed();
+    let proxy = world.server.proxy().unwrap();
+    let labels = [("direction", "inbound"), ("target_port", "4191"), ("tls", "no_identity")];
+    let before = proxy.metrics().unwrap();
+    for _ in 0..3 {
+        assert_eq!(proxy.admin("GET", "/live").unwrap().0, 200);
+    }
+    assert_eq!(proxy.admin("GET", "/no-such-page").unwrap().0, 404);
+    let after = proxy.metrics().unwrap();
+    // The scrape itself is one.
+    assert_delta(&before, &after, "request_total", &labels, 5.0);
+    let with = |more: (&'static str, &'static str)| [&labels[..], &[more]].concat();
+    assert_delta(&before, &after, "response_total", &with(("status_code", "404")), 1.0);
+    assert_delta(&before, &after, "response_total", &with(("status_code", "200")), 4.0);
+    assert_delta(&before, &after, "response_latency_ms_count", &with(("status_code", "404")), 1.0);
+    let route = [("parent_name", "all-unauthenticated"), ("parent_port", "4191")];
+    assert_delta(&before, &after, "inbound_http_requests_total", &route, 5.0);
+    let allowed = [("target_port", "4191"), ("authz_name", "all")];
+    assert_delta(&before, &after, "inbound_http_authz_allow_total", &allowed, 5.0);
+
+    let nobody = inbound::authorization("nobody", Who::Only(vec!["nobody.test".to_owned()]));
+    let server = inbound::server("admin", inbound::detect(), vec![nobody]);
+    world.plane.set_inbound("server", 4191, Answer::Value(server));
+    let from_outside = || {
+        let to = std::net::SocketAddr::from(([10, 7, 3, 3], 4191));
+        let request = b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".to_vec();
+        let answer = world.control.run(async move { mesh_tests::mesh::tcp::ask(to, request).await.unwrap() });
+        mesh_tests::mesh::tcp::split_response(&answer).unwrap().0
+    };
+    crate::kit::eventually("the refusal", std::time::Duration::from_secs(5), || from_outside() == 403);
+    // The pod itself is let in still.
+    let metrics = proxy.metrics().unwrap();
+    let denied = [("target_port", "4191"), ("srv_name", "admin")];
+    assert!(metrics.sum("inbound_http_authz_deny_total", &denied) >= 1.0, "{metrics}");
 }

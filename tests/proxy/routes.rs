@@ -1,43 +1,26 @@
 //! Where requests go, and what happens to them on the way.
 
-use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use ::http::Version;
 use linkerd2_proxy_api::destination::{self, request_match, response_match};
-use linkerd2_proxy_api::http_route::{HttpFailureInjector, RequestHeaderModifier, RequestRedirect, Timeouts};
+use linkerd2_proxy_api::http_route::{RequestHeaderModifier, RequestRedirect, Timeouts};
 use linkerd2_proxy_api::http_types::{self, headers::Header};
-use linkerd2_proxy_api::outbound::http_route::{Retry, Rule, filter, retry};
-use mesh_tests::mesh::answers::{self, Endpoint as _, duration, outbound};
-use mesh_tests::mesh::{Answer, App, SERVICE_PORT, WEB, World, addresses, http};
+use linkerd2_proxy_api::outbound::http_route::{Rule, filter};
+use mesh_tests::mesh::answers::{self, duration, outbound};
+use mesh_tests::mesh::{Answer, App, SERVICE_PORT, WEB, World, http};
 
-use crate::kit::{Calls, authority, eventually, meshed, meshed_with};
+use crate::kit::{Calls, authority, eventually, meshed, meshed_with, neighbour, script, web};
 
 const OTHER: &str = "other.test.svc.cluster.local";
 
-/// A second application at another port of the server pod, behind a service of its own.
+/// A second application at the server pod, behind a service of its own.
 fn other(world: &World) -> App {
-    let port = 8081;
-    let app = App::start(&world.server.namespace, SocketAddr::from(([0, 0, 0, 0], port)), "other").unwrap();
-    let endpoint = answers::endpoint(SocketAddr::from((addresses::SERVER, port)))
-        .meshed(&world.server.identity)
-        .h2()
-        .transport_header(4143);
-    world.plane.set_endpoints(&format!("{OTHER}:{SERVICE_PORT}"), vec![endpoint]);
-    app
-}
-
-/// Routes of the service, which go to its own endpoints unless they say otherwise.
-fn script(world: &World, rules: Vec<Rule>) {
-    let backend = outbound::balancer(WEB, SERVICE_PORT);
-    let mut routes = vec![outbound::route("tested", rules)];
-    routes.push(outbound::route("default", vec![outbound::rule(vec![], outbound::first(&backend))]));
-    let policy = outbound::routed(WEB, SERVICE_PORT, routes, &backend);
-    world.plane.set_outbound(world.service(), Answer::Value(policy));
+    neighbour(world, "other", 8081).0
 }
 
 fn rule(path: &str) -> Rule {
-    outbound::rule(vec![outbound::prefix(path)], outbound::first(&outbound::balancer(WEB, SERVICE_PORT)))
+    outbound::rule(vec![outbound::prefix(path)], outbound::first(&web()))
 }
 
 #[test]
@@ -93,15 +76,7 @@ fn a_request_that_takes_too_long_is_given_up() {
 fn a_failure_is_tried_again() {
     let world = meshed_with(|world| {
         let mut rule = rule("/echo");
-        rule.retry = Some(Retry {
-            max_retries: 3,
-            max_request_bytes: 65_536,
-            conditions: Some(retry::Conditions {
-                status_ranges: vec![retry::conditions::StatusRange { start: 500, end: 599 }],
-            }),
-            timeout: None,
-            backoff: Some(outbound::backoff(Duration::from_millis(5), Duration::from_millis(20))),
-        });
+        rule.retry = Some(outbound::retry(3, 65_536));
         script(world, vec![rule]);
     });
     for version in [Version::HTTP_11, Version::HTTP_2] {
@@ -122,11 +97,7 @@ fn a_failure_is_tried_again() {
 fn failures_are_injected() {
     let world = meshed_with(|world| {
         let mut rule = rule("/broken");
-        rule.filters = vec![outbound::filter(filter::Kind::FailureInjector(HttpFailureInjector {
-            status: 418,
-            message: "for a test".to_owned(),
-            ratio: None,
-        }))];
+        rule.filters = vec![outbound::failing(418, "for a test", None)];
         script(world, vec![rule]);
     });
     let reply = world.http1("/broken");

@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 pub enum Profile {
     /// As tests are.
     Dev,
-    /// As it is released.
+    /// As images hold it: optimised, and static.
     Release,
 }
 
@@ -23,7 +23,9 @@ pub fn build(package: &str, binary: &str, profile: Profile) -> Result<PathBuf> {
     cargo.args(["build", "--locked", "--package", package, "--bin", binary]);
     cargo.args(["--message-format", "json-render-diagnostics"]);
     if profile == Profile::Release {
-        cargo.arg("--release");
+        // As `manifests/images/build` has it; with the target named, what runs during the build stays dynamic.
+        cargo.args(["--release", "--target", &format!("{}-unknown-linux-gnu", std::env::consts::ARCH)]);
+        cargo.env("RUSTFLAGS", "-C target-feature=+crt-static");
     }
     let output = cargo
         .current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/.."))

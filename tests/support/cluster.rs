@@ -214,11 +214,18 @@ impl Cluster {
     /// When the cluster is not one of level `node` started here.
     pub fn forward(&self, place: Place, target: SocketAddr) -> Result<Forward> {
         let fabric = self.fabric()?;
-        let network = match place {
-            Place::ControlPlane => fabric.control_plane_network(),
-            Place::Node(number) => fabric.node_network(&format!("node{number}")),
-        };
-        Forward::start(0, &network, target)
+        Forward::start(0, &fabric.network(place), target)
+    }
+
+    /// A program that runs in the network that `place` sees.
+    ///
+    /// # Errors
+    /// When the cluster is not one of level `node` started here.
+    pub fn command_at(&self, place: Place, program: &str) -> Result<Command> {
+        let network = self.fabric()?.network(place);
+        let mut command = Command::new("nsenter");
+        command.arg(format!("--net={}", network.display())).args(["--", program]);
+        Ok(command)
     }
 
     fn fabric(&self) -> Result<&Fabric> {

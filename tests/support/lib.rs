@@ -5,4 +5,5 @@
 
 pub mod artifact;
 pub mod cluster;
+pub mod gateway_api;
 pub mod mesh;

@@ -5,6 +5,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod dependencies;
+mod failures;
 mod forgotten;
 mod generated;
 mod rust;

@@ -22,7 +22,8 @@ use crate::output::stat::{self as text, Columns, Group};
 #[command(after_help = "Examples:\n  \
     linkerd stat deploy                          # all Deployments of the namespace\n  \
     linkerd stat deploy/web --from deploy/front  # what web gets from front\n  \
-    linkerd stat ns -o json                      # all namespaces, for a program")]
+    linkerd stat ns -o json                      # all namespaces, for a program\n\n\
+    A column UNAUTHORIZED is there when policy denied requests; linkerd tap says why.")]
 pub struct StatArgs {
     /// Resources: TYPE, TYPE/NAME, or TYPE and names
     #[arg(value_name = "RESOURCE", required = true)]
@@ -193,6 +194,9 @@ fn object(row: &StatRow, window: Duration) -> Value {
     let seen = row.requests.as_ref().filter(|it| it.success + it.failure > 0);
     object.insert("success".to_owned(), json!(seen.map(text::success)));
     object.insert("rps".to_owned(), json!(seen.map(|it| text::rate(it.success + it.failure, window))));
+    if row.denied_requests > 0 {
+        object.insert("unauthorized_rps".to_owned(), json!(text::rate(row.denied_requests, window)));
+    }
     object.insert("latency_ms_p50".to_owned(), json!(seen.map(|it| it.latency_ms_p50)));
     object.insert("latency_ms_p95".to_owned(), json!(seen.map(|it| it.latency_ms_p95)));
     object.insert("latency_ms_p99".to_owned(), json!(seen.map(|it| it.latency_ms_p99)));

@@ -11,7 +11,7 @@ use prost::Message;
 
 use crate::args::resource::{ResourceArg, several};
 use crate::context::Context;
-use crate::error::{CommandError, Outcome};
+use crate::error::{CommandError, Kind, Outcome};
 use crate::output::tap as text;
 
 /// Largest event that is taken, in bytes.
@@ -38,7 +38,7 @@ pub struct TapArgs {
     #[arg(long, value_name = "NAMESPACE")]
     to_namespace: Option<String>,
     /// Most requests a second
-    #[arg(long, value_name = "N", default_value_t = 100.0)]
+    #[arg(long, value_name = "N", default_value_t = 100.0, allow_negative_numbers = true, value_parser = max_rps)]
     max_rps: f32,
     /// Requests of this scheme only
     #[arg(long, value_name = "SCHEME")]
@@ -96,7 +96,8 @@ pub fn run(context: &mut Context<'_>, args: &TapArgs) -> Result<Outcome, Command
         false => format!("{base}/{}/{}/tap", target.kind.plural, target.name),
     };
     let call = format!("tap {}/{}", target.kind.name, target.name);
-    let mut chunks = context.block_on(client.post_stream(&call, &path, request.encode_to_vec()))??;
+    let opened = context.block_on(client.post_stream(&call, &path, request.encode_to_vec()))?;
+    let mut chunks = opened.map_err(refused)?;
     let mut buffer = BytesMut::new();
     while let Some(chunk) = context.block_on(chunks.next())? {
         buffer.extend_from_slice(&chunk?);
@@ -113,6 +114,27 @@ pub fn run(context: &mut Context<'_>, args: &TapArgs) -> Result<Outcome, Command
         context.ui.flush()?;
     }
     Ok(Outcome::Success)
+}
+
+/// A rate that lets something through.
+fn max_rps(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(rate) if rate.is_finite() && rate > 0.0 => Ok(rate),
+        _ => Err("must be a number above 0".to_owned()),
+    }
+}
+
+/// An API server that has no tap API, or cannot reach it, answers with words of its own.
+fn refused(error: mesh_k8s::Error) -> CommandError {
+    const HINT: &str = "`linkerd check` says what is wrong with the control plane";
+    match &error {
+        mesh_k8s::Error::Refused { message, code: 404, .. } if message.starts_with("404 ") => {
+            let text = "the cluster has no tap API (tap.linkerd.io/v1alpha1)";
+            CommandError::new(Kind::Cluster, text).hint(HINT)
+        }
+        mesh_k8s::Error::Refused { code: 500.., .. } => CommandError::from(error).hint(HINT),
+        _ => error.into(),
+    }
 }
 
 /// One resource with a name; a namespace, too.
@@ -189,4 +211,32 @@ fn next_event(buffer: &mut BytesMut) -> Result<Option<TapEvent>, CommandError> {
     let frame = buffer.split_to(4 + length);
     let event = TapEvent::decode(&frame[4..]);
     event.map(Some).map_err(|error| CommandError::failure(format!("the tap API sent no event: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_rates_that_let_something_through_are_taken() {
+        assert_eq!(max_rps("0.5"), Ok(0.5));
+        for bad in ["-1", "0", "NaN", "inf", "", "fast"] {
+            assert!(max_rps(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_cluster_without_the_api_is_told_from_a_workload_that_is_not_there() {
+        let refusal = |message: &str, code| mesh_k8s::Error::Refused {
+            call: "tap deployment/web".into(),
+            message: message.into(),
+            code,
+        };
+        let text = |error| refused(error).to_string();
+        assert!(text(refusal("404 page not found", 404)).contains("no tap API"));
+        assert!(
+            text(refusal("deployment/web does not exist", 404)).contains("deployment/web does not exist")
+        );
+        assert!(text(refusal("service unavailable", 503)).contains("unavailable"));
+    }
 }

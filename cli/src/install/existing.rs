@@ -63,7 +63,14 @@ pub async fn namespace_objects(client: &Client, namespace: &str) -> Result<Vec<V
 /// Pods of workloads (not of the control plane itself) that carry a proxy of this control plane.
 pub async fn meshed_pods(client: &Client, namespace: &str) -> Result<Vec<Value>, Error> {
     let labels = format!("{CONTROL_PLANE_NS}={namespace},!linkerd.io/control-plane-component");
-    client.list(&Resource::POD, Selection { namespace: None, labels: Some(&labels) }).await
+    let pods = client.list(&Resource::POD, Selection { namespace: None, labels: Some(&labels) }).await?;
+    Ok(pods.into_iter().filter(|pod| !has_ended(pod)).collect())
+}
+
+/// Whether nothing of a pod runs any more, such as that of a Job which is done.
+fn has_ended(pod: &Value) -> bool {
+    let phase = pod.pointer("/status/phase").and_then(Value::as_str);
+    matches!(phase, Some("Succeeded" | "Failed"))
 }
 
 /// An object reduced to what names it: enough for `kubectl delete -f -`.
@@ -78,6 +85,15 @@ pub fn reference(object: &Value) -> Value {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+
+    #[test]
+    fn a_pod_of_a_job_that_is_done_has_ended() {
+        for (phase, ended) in [("Succeeded", true), ("Failed", true), ("Running", false), ("Pending", false)]
+        {
+            assert_eq!(super::has_ended(&json!({"status": {"phase": phase}})), ended, "{phase}");
+        }
+        assert!(!super::has_ended(&json!({})));
+    }
 
     #[test]
     fn a_reference_holds_what_names_an_object_and_nothing_else() {

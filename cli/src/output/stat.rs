@@ -26,19 +26,34 @@ pub struct Group {
     pub rows: Vec<StatRow>,
 }
 
+/// How tables look.
+struct Shape {
+    columns: Columns,
+    with_namespace: bool,
+    prefixed: bool,
+    /// Where nothing was denied the column is left out: the layout is then the one that scripts know.
+    with_denied: bool,
+    window: Duration,
+}
+
 /// Blanks between two columns.
 const GAP: &str = "   ";
 
 /// One table a kind, an empty line between two.
 pub fn tables(groups: &[Group], columns: Columns, with_namespace: bool, window: Duration) -> String {
     let prefixed = groups.len() > 1;
+    let shape = Shape {
+        columns,
+        with_namespace,
+        prefixed,
+        with_denied: groups.iter().flat_map(|group| &group.rows).any(|row| row.denied_requests > 0),
+        window,
+    };
     let tables: Vec<Vec<Vec<String>>> = groups
         .iter()
         .map(|group| {
-            let mut lines = vec![header(group, columns, with_namespace)];
-            lines.extend(
-                group.rows.iter().map(|row| cells(group, row, columns, with_namespace, prefixed, window)),
-            );
+            let mut lines = vec![header(group, &shape)];
+            lines.extend(group.rows.iter().map(|row| cells(group, row, &shape)));
             lines
         })
         .collect();
@@ -62,9 +77,9 @@ pub fn rate(count: u64, window: Duration) -> f64 {
     count as f64 / window.as_secs_f64().max(1.0)
 }
 
-fn header(group: &Group, columns: Columns, with_namespace: bool) -> Vec<String> {
+fn header(group: &Group, shape: &Shape) -> Vec<String> {
     let mut out = Vec::new();
-    if with_namespace {
+    if shape.with_namespace {
         out.push("NAMESPACE");
     }
     out.push("NAME");
@@ -72,20 +87,28 @@ fn header(group: &Group, columns: Columns, with_namespace: bool) -> Vec<String> 
         out.push("STATUS");
     }
     out.extend(["MESHED", "SUCCESS", "RPS", "LATENCY_P50", "LATENCY_P95", "LATENCY_P99", "TCP_CONN"]);
-    if columns == Columns::Wide && group.kind.name != "authority" {
+    if shape.columns == Columns::Wide && group.kind.name != "authority" {
         out.extend(["READ_BYTES/SEC", "WRITE_BYTES/SEC"]);
+    }
+    if shape.with_denied {
+        out.push("UNAUTHORIZED");
     }
     out.into_iter().map(str::to_owned).collect()
 }
 
-fn cells(
-    group: &Group,
-    row: &StatRow,
-    columns: Columns,
-    with_namespace: bool,
-    prefixed: bool,
-    window: Duration,
-) -> Vec<String> {
+fn cells(group: &Group, row: &StatRow, shape: &Shape) -> Vec<String> {
+    let mut out = traffic(group, row, shape);
+    if shape.with_denied {
+        out.push(match row.denied_requests {
+            0 => "-".to_owned(),
+            denied => format!("{:.1}rps", rate(denied, shape.window)),
+        });
+    }
+    out
+}
+
+fn traffic(group: &Group, row: &StatRow, shape: &Shape) -> Vec<String> {
+    let Shape { columns, with_namespace, prefixed, window, .. } = *shape;
     let resource = row.resource.clone().unwrap_or_default();
     let is_authority = group.kind.name == "authority";
     let mut out = Vec::new();
@@ -187,6 +210,17 @@ mod tests {
              NAME              MESHED   SUCCESS      RPS   LATENCY_P50   LATENCY_P95   LATENCY_P99   TCP_CONN\n\
              sts/a-long-name      1/2    50.00%   0.0rps           1ms          20ms         300ms          7\n"
         );
+        let mut denied = groups[1].rows[0].clone();
+        denied.denied_requests = 30;
+        let rows = vec![denied, row("statefulset", "b", 0)];
+        let text = tables(
+            &[Group { kind: kind("statefulset"), rows }],
+            Columns::Usual,
+            false,
+            Duration::from_secs(60),
+        );
+        let ends: Vec<&str> = text.lines().filter_map(|line| line.rsplit(' ').next()).collect();
+        assert_eq!(ends, ["UNAUTHORIZED", "0.5rps", "-"], "{text}");
         let wide = tables(&groups[..1], Columns::Wide, true, Duration::from_secs(60));
         assert!(wide.starts_with("NAMESPACE   NAME   MESHED"), "{wide}");
         assert!(wide.contains("10.0B/s") && wide.contains("ns          web "), "{wide}");

@@ -35,6 +35,8 @@ const GRPC: [&str; 17] = [
     "DataLoss",
     "Unauthenticated",
 ];
+/// The field in which a proxy says why it made a response itself.
+const PROXY_ERROR: &str = "l5d-proxy-error";
 /// Labels of workloads with the short names of their kinds.
 const WORKLOADS: [(&str, &str); 7] = [
     ("deployment", "deploy"),
@@ -63,7 +65,8 @@ pub fn line(event: &TapEvent, wide: Option<&Type>) -> Option<String> {
         }
         Event::ResponseInit(init) => {
             let latency = micros(init.since_request_init.as_ref());
-            ("rsp", &init.id, format!(":status={} latency={latency}\u{b5}s", init.http_status))
+            let reason = reason(init.headers.as_ref());
+            ("rsp", &init.id, format!(":status={} latency={latency}\u{b5}s{reason}", init.http_status))
         }
         Event::ResponseEnd(end) => {
             let (duration, bytes) = (micros(end.since_response_init.as_ref()), end.response_bytes);
@@ -207,6 +210,14 @@ fn headers(headers: Option<&Headers>) -> Value {
     list.collect::<Vec<_>>().into()
 }
 
+/// Why the proxy made the response itself, where it did.
+fn reason(headers: Option<&Headers>) -> String {
+    let said = headers.into_iter().flat_map(|headers| &headers.headers).find(|it| it.name == PROXY_ERROR);
+    said.map_or_else(String::new, |it| {
+        format!(" error=\"{}\"", printable(&String::from_utf8_lossy(&it.value)))
+    })
+}
+
 fn stream(id: Option<&StreamId>) -> Value {
     let id = id.cloned().unwrap_or_default();
     json!({"base": id.base, "stream": id.stream})
@@ -256,6 +267,7 @@ fn printable(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use mesh_api::published::http_types::headers::Header;
     use mesh_api::published::net::IpAddress;
     use mesh_api::published::tap::Eos;
     use mesh_api::published::tap::tap_event::http::{RequestInit, ResponseEnd, ResponseInit};
@@ -311,6 +323,15 @@ mod tests {
             ..ResponseInit::default()
         }));
         assert!(line(&response, None).unwrap().ends_with(":status=200 latency=1000002\u{b5}s\n"));
+        let denied = tapped(Event::ResponseInit(ResponseInit {
+            http_status: 403,
+            headers: Some(Headers {
+                headers: vec![Header { name: PROXY_ERROR.into(), value: b"not\nauthorized".to_vec() }],
+            }),
+            ..ResponseInit::default()
+        }));
+        let denied = line(&denied, None).unwrap();
+        assert!(denied.ends_with(":status=403 latency=0\u{b5}s error=\"not\\u{a}authorized\"\n"), "{denied}");
         let end = tapped(Event::ResponseEnd(ResponseEnd {
             id: id(),
             since_response_init: since(0, 5_000),

@@ -5,7 +5,8 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::ArgPredicate;
+use clap::{Arg, Args, Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 use mesh_core::duration::GoDuration;
 use mesh_core::identity::TrustDomain;
@@ -158,10 +159,14 @@ pub enum IssuerScheme {
 
 /// Arguments of `destination`: discovery and policy.
 #[derive(Clone, Debug, Args)]
+#[command(mut_args(unless_manifests))]
 pub struct DestinationArgs {
     /// What all components share.
     #[command(flatten)]
     pub common: CommonArgs,
+    /// Read this directory of manifests instead of an API server: answers alone, nothing is written or judged
+    #[arg(long, value_name = "DIR")]
+    pub manifests: Option<PathBuf>,
     /// Where the destination API is served
     #[arg(long, value_name = "ADDR", default_value = ":8086")]
     pub grpc_addr: ListenAddr,
@@ -185,9 +190,15 @@ pub struct DestinationArgs {
     /// Speak HTTP/2 between proxies
     #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, default_value_t = true)]
     pub enable_h2_upgrade: bool,
-    /// Read EndpointSlices
+    /// Read EndpointSlices, and not the older Endpoints
     #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, default_value_t = true)]
     pub enable_endpoint_slices: bool,
+    /// Give endpoints in the zone of the client ten times their weight
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, default_value_t = false)]
+    pub ext_endpoint_zone_weights: bool,
+    /// Follow the clusters that Secrets in the own namespace lead to
+    #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, default_value_t = false)]
+    pub remote_clusters: bool,
     /// Prefer IPv6 addresses of endpoints that have both
     #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, default_value_t = false)]
     pub enable_ipv6: bool,
@@ -224,6 +235,15 @@ pub enum TransportMode {
     TransportHeader,
     /// Connect to the port itself; the redirection does the rest.
     Transparent,
+}
+
+/// What the webhook needs is required where there is an API server that asks.
+fn unless_manifests(arg: Arg) -> Arg {
+    if !["webhook_config", "tls_secret"].contains(&arg.get_id().as_str()) {
+        return arg;
+    }
+    let none = ("manifests", ArgPredicate::IsPresent, "none");
+    arg.required(false).required_unless_present("manifests").default_value_if(none.0, none.1, none.2)
 }
 
 /// What a webhook needs to know of its own certificate.
@@ -487,6 +507,19 @@ mod tests {
         for text in ["", ":", "8080", ":x", ":65536", "localhost:80", "::1:80x"] {
             assert!(text.parse::<ListenAddr>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn destination_needs_a_certificate_unless_nobody_asks_for_it() {
+        let parse = |more: &[&str]| {
+            Cli::try_parse_from(["linkerd-controller", "destination"].iter().chain(more).copied())
+        };
+        let error = parse(&[]).unwrap_err().to_string();
+        assert!(error.contains("--webhook-config") && error.contains("--tls-secret"), "{error}");
+        assert!(parse(&["--webhook-config=a", "--tls-secret=b"]).is_ok());
+        let cli = parse(&["--manifests=/some/where"]).unwrap();
+        let Component::Destination(args) = cli.component else { panic!("another component") };
+        assert_eq!(args.manifests, Some(PathBuf::from("/some/where")));
     }
 
     #[test]

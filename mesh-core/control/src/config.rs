@@ -7,6 +7,8 @@ use mesh_core::identity::{MeshNames, ServiceAccount, TrustDomain};
 use mesh_core::names::ports;
 use mesh_core::port::{PortRange, PortRanges};
 
+use crate::record::Kind;
+
 /// Settings of discovery and policy. [`Config::default`] is what the charts' defaults come to.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -20,6 +22,10 @@ pub struct Config {
     pub h2_upgrade: bool,
     /// Whether every connection between proxies carries a transport header.
     pub transport_header: bool,
+    /// Whether endpoints are read from EndpointSlices, and not from the older Endpoints.
+    pub endpoint_slices: bool,
+    /// Whether endpoints in the zone of the client weigh ten times as much.
+    pub zone_weights: bool,
     /// Whether IPv6 addresses are handed out.
     pub ipv6: bool,
     /// Where a proxy takes redirected traffic when it does not say itself.
@@ -84,6 +90,15 @@ impl Config {
         self.names.workload(&ServiceAccount { namespace: namespace.to_owned(), name: account.to_owned() })
     }
 
+    /// Whether answers are made from a kind.
+    pub fn reads(&self, kind: Kind) -> bool {
+        match kind {
+            Kind::EndpointSlice => self.endpoint_slices,
+            Kind::Endpoints => !self.endpoint_slices,
+            _ => true,
+        }
+    }
+
     /// `<name>.<namespace>.svc.<cluster domain>`.
     pub fn authority(&self, key: &crate::record::Key) -> String {
         format!("{}.{}.svc.{}", key.name, key.namespace, self.cluster_domain)
@@ -100,6 +115,8 @@ impl Default for Config {
             names: MeshNames::new("linkerd", TrustDomain::default()),
             h2_upgrade: true,
             transport_header: true,
+            endpoint_slices: true,
+            zone_weights: false,
             ipv6: false,
             inbound_port: ports::PROXY_INBOUND,
             opaque_ports: ports::DEFAULT_OPAQUE.iter().map(|port| PortRange::single(*port)).collect(),

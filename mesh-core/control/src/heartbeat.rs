@@ -127,6 +127,9 @@ async fn send(url: &str, report: &BTreeMap<&'static str, String>) -> Result<(), 
         Ok(answer) => answer.map_err(|error| failed(Box::new(error)))?,
         Err(_) => return Err(failed(format!("no answer within {LIMIT:?}").into())),
     };
+    if !response.status().is_success() {
+        return Err(failed(format!("HTTP status {}", response.status()).into()));
+    }
     tracing::info!(status = %response.status(), "the report was sent");
     Ok(())
 }

@@ -23,6 +23,7 @@ use tokio_stream::wrappers::TcpListenerStream;
 use crate::args::{IdentityArgs, IssuerScheme};
 use crate::runtime::events::Events;
 use crate::runtime::lease::{Leadership, Timing};
+use crate::runtime::spans::TraceLayer;
 use crate::runtime::{self, RunError, Runtime};
 
 /// The Deployment that events are about, and the lease of the one that renews.
@@ -49,7 +50,7 @@ pub async fn run(args: &IdentityArgs, runtime: &Runtime) -> Result<(), RunError>
     let follower =
         material::Follower::new(files, names.issuer(), runtime, events.clone(), Arc::clone(&clock));
     let material = follower.material();
-    tokio::spawn(follower.run(runtime.shutdown.clone()));
+    runtime.vital("the reading of issuer and anchors", follower.run(runtime.shutdown.clone()));
 
     if args.identity_scheme == IssuerScheme::Linkerd {
         let leadership = Leadership::campaign(runtime, client.clone(), NAME, Timing::default());
@@ -64,7 +65,7 @@ pub async fn run(args: &IdentityArgs, runtime: &Runtime) -> Result<(), RunError>
                 clock: Arc::clone(&clock),
             },
         );
-        tokio::spawn(renewal.run(runtime.shutdown.clone()));
+        runtime.vital("the renewal of the issuer", renewal.run(runtime.shutdown.clone()));
     }
 
     let quota = tokens::Quota { per_second: args.kube_apiclient_qps, burst: args.kube_apiclient_burst };
@@ -83,6 +84,7 @@ pub async fn run(args: &IdentityArgs, runtime: &Runtime) -> Result<(), RunError>
     let server = tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .timeout(certify::LIMIT)
+        .layer(TraceLayer)
         .add_service(certify)
         .add_service(TrustBundleServer::new(anchors));
     let serving =

@@ -10,9 +10,13 @@
 //! snapshot when it can write. Nothing here does IO, and nothing is kept for a topic that nobody listens to.
 
 pub mod cell;
+pub mod clusters;
+pub mod outbox;
 pub mod shared;
 pub mod snapshot;
 pub mod store;
+#[cfg(test)]
+mod tests;
 pub mod topic;
 
 use std::sync::Arc;
@@ -22,6 +26,7 @@ use ahash::{AHashMap, AHashSet};
 use slab::Slab;
 
 use crate::config::Config;
+use crate::record::Text;
 use crate::source::Event;
 use cell::{Cell, Subscription};
 use snapshot::Snapshot;
@@ -30,6 +35,18 @@ pub use topic::{Outcome, Reads, Refusal, Request, Topic};
 
 /// How long a topic without listeners is kept: proxies that reconnect find it again.
 const KEEP_UNUSED: Duration = Duration::from_secs(10);
+/// Topics without listeners that are kept at most: clients may ask for any address, and leave at once.
+const MOST_UNUSED: usize = 10_000;
+
+/// A topic rests after it was computed, for about as long as that and telling everybody takes: changes that come one
+/// after the other, as in a rollout, are then told together, and a first change at once. For each subscriber…
+const REST_A_LISTENER: Duration = Duration::from_micros(20);
+/// …for each KiB of the answer…
+const REST_A_KIB: Duration = Duration::from_micros(16);
+/// …up to this…
+const LONGEST_REST: Duration = Duration::from_millis(100);
+/// …and less than this is none.
+const SHORTEST_REST: Duration = Duration::from_millis(2);
 
 /// Everything known and everything waited for. See the module's page.
 pub struct Index {
@@ -43,6 +60,8 @@ pub struct Index {
     dirty: AHashSet<usize>,
     /// Where the last sweep for unused topics ended.
     swept: Instant,
+    /// With so many topics, those that nobody listens to go at once.
+    room: usize,
     next_snapshot: u64,
     closed: bool,
 }
@@ -54,6 +73,8 @@ struct Entry {
     /// Which classes of subscribers there were when it was computed; another one moves subscribers.
     basis: u64,
     unused_since: Option<Instant>,
+    /// Events wait until then, when they come sooner.
+    rests_until: Option<Instant>,
 }
 
 /// Figures for metrics.
@@ -78,6 +99,7 @@ impl Index {
             readers: AHashMap::new(),
             dirty: AHashSet::new(),
             swept: now,
+            room: MOST_UNUSED,
             next_snapshot: 1,
             closed: false,
         }
@@ -95,7 +117,34 @@ impl Index {
 
     /// Takes an event. Answers change only in [`Index::settle`].
     pub fn apply(&mut self, event: Event) {
+        self.store.note_touched(self.readers.is_empty());
         self.store.apply(event);
+        self.mark();
+    }
+
+    /// Takes an event of another cluster.
+    pub fn apply_remote(&mut self, cluster: &Text, event: Event) {
+        self.store.note_touched(self.readers.is_empty());
+        self.store.apply_remote(cluster, event);
+        self.mark();
+    }
+
+    /// Makes another cluster known, or gives it other settings. Its records come by [`Index::apply_remote`].
+    pub fn link(&mut self, cluster: &Text, config: Arc<Config>) {
+        self.store.note_touched(self.readers.is_empty());
+        self.store.link(cluster, config);
+        self.mark();
+    }
+
+    /// Forgets another cluster.
+    pub fn unlink(&mut self, cluster: &Text) {
+        self.store.note_touched(self.readers.is_empty());
+        self.store.unlink(cluster);
+        self.mark();
+    }
+
+    /// Marks the topics that read what was touched.
+    fn mark(&mut self) {
         for interest in self.store.take_touched() {
             if let Some(readers) = self.readers.get(&interest) {
                 self.dirty.extend(readers);
@@ -103,14 +152,31 @@ impl Index {
         }
     }
 
-    /// Computes at most `most` of the topics that events touched; true when there are more.
-    pub fn settle(&mut self, most: usize, now: Instant) -> bool {
-        let batch: Vec<usize> = self.dirty.iter().copied().take(most).collect();
+    /// Computes at most `most` of the topics that events touched. When there are more, says when to come again: at
+    /// once, or when the first of them has rested.
+    pub fn settle(&mut self, most: usize, now: Instant) -> Option<Instant> {
+        let mut next: Option<Instant> = None;
+        let mut batch = Vec::with_capacity(most.min(self.dirty.len()));
+        for &id in &self.dirty {
+            match self.rest_of(id, now) {
+                Some(until) => next = Some(next.map_or(until, |next| next.min(until))),
+                None if batch.len() < most => batch.push(id),
+                None => {
+                    next = Some(now);
+                    break;
+                }
+            }
+        }
         for id in batch {
             self.dirty.remove(&id);
             self.refresh(id, now);
         }
-        !self.dirty.is_empty()
+        next
+    }
+
+    /// Until when a topic rests, if it does.
+    fn rest_of(&self, id: usize, now: Instant) -> Option<Instant> {
+        self.topics.get(id)?.rests_until.filter(|until| *until > now)
     }
 
     /// Drops topics nobody has listened to for a while.
@@ -145,8 +211,9 @@ impl Index {
             self.store.await_node(&client.node);
         }
         if let Some(&id) = self.by_topic.get(&topic) {
-            // Events may be waiting to be settled; a newcomer must not start from what is known to be old.
-            if self.dirty.remove(&id) {
+            // Events may be waiting to be settled; a newcomer must not start from what is known to be old, unless all
+            // others are about to be told.
+            if self.rest_of(id, now).is_none() && self.dirty.remove(&id) {
                 self.refresh(id, now);
             }
             if let Some(entry) = self.topics.get_mut(id) {
@@ -175,7 +242,20 @@ impl Index {
         }
     }
 
+    /// Drops every topic nobody listens to. The next time is when as many new ones have come as are in use now, so
+    /// that a subscription costs the same whatever clients do.
+    fn make_room(&mut self) {
+        let unused = self.topics.iter().filter(|(_, entry)| entry.cell.listeners() == 0);
+        for id in unused.map(|(id, _)| id).collect::<Vec<_>>() {
+            self.drop_topic(id);
+        }
+        self.room = self.topics.len() + self.topics.len().max(MOST_UNUSED);
+    }
+
     fn subscribe_new(&mut self, topic: Topic) -> Result<Subscription, Refusal> {
+        if self.topics.len() >= self.room {
+            self.make_room();
+        }
         let mut reads = Reads::default();
         let outcome = topic::compute(&topic, &self.store, &self.config, &mut reads);
         let content = match outcome {
@@ -194,6 +274,7 @@ impl Index {
             reads: Vec::new(),
             basis,
             unused_since: None,
+            rests_until: None,
         };
         let id = self.topics.insert(entry);
         self.by_topic.insert(topic, id);
@@ -210,6 +291,7 @@ impl Index {
         let mut reads = Reads::default();
         let outcome = topic::compute(&entry.topic, &self.store, &self.config, &mut reads);
         let (interests, basis) = reads.finish();
+        let mut published = false;
         match outcome {
             Outcome::Content(_) if basis != entry.basis => {
                 // Another class of subscribers came up: each finds its own again, and goes on from what it has.
@@ -228,8 +310,13 @@ impl Index {
                 if let Some(next) = Snapshot::after(&entry.cell.newest(), self.next_snapshot, content) {
                     self.next_snapshot += 1;
                     entry.cell.publish(Arc::new(next));
+                    published = true;
                 }
             }
+        }
+        let rest = rest(if published { entry.cell.listeners() } else { 0 }, entry.cell.newest().size());
+        if let Some(entry) = self.topics.get_mut(id) {
+            entry.rests_until = rest.map(|rest| now + rest);
         }
         self.note_reads(id, interests);
     }
@@ -259,6 +346,13 @@ impl Index {
             forget(&mut self.readers, interest, id);
         }
     }
+}
+
+/// How long a topic rests.
+fn rest(listeners: usize, octets: usize) -> Option<Duration> {
+    let times = |each: Duration, count: usize| each.saturating_mul(u32::try_from(count).unwrap_or(u32::MAX));
+    let rest = times(REST_A_LISTENER, listeners).saturating_add(times(REST_A_KIB, octets / 1024));
+    (rest >= SHORTEST_REST).then(|| rest.min(LONGEST_REST))
 }
 
 fn forget(readers: &mut AHashMap<Interest, AHashSet<usize>>, interest: &Interest, id: usize) {

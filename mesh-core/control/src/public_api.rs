@@ -7,6 +7,7 @@
 pub mod direct;
 mod edges;
 pub mod exposition;
+mod history;
 pub mod objects;
 pub mod prometheus;
 pub mod query;
@@ -27,6 +28,7 @@ use tonic::{Code, Request, Response, Status};
 
 use crate::args::PublicApiArgs;
 use crate::runtime::metrics::{Counter, Family};
+use crate::runtime::spans::TraceLayer;
 use crate::runtime::{self, CALL_LIMIT, RunError, Runtime};
 use direct::Direct;
 use objects::{Kind, Objects};
@@ -81,6 +83,7 @@ pub async fn run(args: &PublicApiArgs, runtime: &Runtime) -> Result<(), RunError
             Some(Arc::new(Direct::start(runtime, client.clone(), settings)))
         }
     };
+    runtime.readiness.gate("start").open();
     let answers = Answers {
         objects: Objects::new(client.clone(), &runtime.namespace),
         client,
@@ -100,6 +103,7 @@ pub async fn run(args: &PublicApiArgs, runtime: &Runtime) -> Result<(), RunError
     let server = tonic::transport::Server::builder()
         .http2_keepalive_interval(Some(Duration::from_secs(30)))
         .timeout(LIMIT)
+        .layer(TraceLayer)
         .add_service(service);
     let serving =
         server.serve_with_incoming_shutdown(TcpListenerStream::new(listener), runtime.shutdown.signaled());

@@ -5,10 +5,12 @@
 //! resource versions, managed fields and most of status are therefore left out.
 
 mod authorization;
+mod endpoints;
 mod external;
 mod fault;
 mod kind;
 mod meta;
+mod mirror;
 mod node;
 mod pod;
 mod policy;
@@ -18,15 +20,18 @@ mod selector;
 mod service;
 mod slice;
 mod text;
+mod weight;
 
 pub use authorization::{
     AuthenticationRef, AuthorizationPolicy, Client, EgressNetwork, Identity, MeshTlsAuthentication,
     NetworkAuthentication, NetworkMatch, RateLimit, RateOverride, ServerAuthorization, ServerRef, Target,
 };
+pub use endpoints::Endpoints;
 pub use external::ExternalWorkload;
 pub use fault::{Fault, FaultTarget};
-pub use kind::{DecodeError, Decoded, Kind, Page, Record, Watched};
+pub use kind::{DecodeError, Decoded, Kind, Page, PageHead, Record, Watched};
 pub use meta::{Key, Meta, Uid};
+pub use mirror::Mirror;
 pub use node::{Namespace, Node, Owned, Owner};
 pub use pod::{ContainerPort, Phase, Pod, ProxyFacts};
 pub use policy::{AccessPolicy, Protocol, Server, WorkloadSelector};
@@ -38,4 +43,5 @@ pub use route::{
 pub use selector::Selector;
 pub use service::{PortTarget, Service, ServiceKind, ServicePort};
 pub use slice::{AddressFamily, Endpoint, EndpointSlice, Gateway, TargetKind};
-pub use text::{Labels, Text};
+pub use text::{Labels, List, Text};
+pub use weight::Weight;

@@ -3,6 +3,7 @@
 //! [`Runtime::start`] brings it up, the component runs until [`Shutdown`] begins, [`Runtime::finish`] ends it.
 
 mod admin;
+mod api;
 pub mod events;
 pub mod lease;
 pub mod log;
@@ -10,14 +11,16 @@ pub mod metrics;
 mod process;
 pub mod readiness;
 pub mod shutdown;
+pub mod spans;
 
 use std::error::Error;
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use kube::config::{KubeConfigOptions, Kubeconfig};
+use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::OnceCell;
 use tokio::task::JoinHandle;
@@ -50,6 +53,8 @@ pub struct Runtime {
     common: CommonArgs,
     client: OnceCell<kube::Client>,
     admin: Option<JoinHandle<()>>,
+    /// The first of the tasks on which the component depends that ended by itself.
+    failed: Arc<Mutex<Option<&'static str>>>,
 }
 
 /// Why a component cannot run.
@@ -82,6 +87,12 @@ pub enum RunError {
         what: &'static str,
         /// Why it ended.
         source: Box<dyn Error + Send + Sync>,
+    },
+    /// A task ended on which the component depends.
+    #[error("{what} ended by itself: the log above says why; this is a defect, please report it")]
+    Task {
+        /// What it did.
+        what: &'static str,
     },
     /// An argument that cannot be used.
     #[error("--{flag}: {problem}")]
@@ -124,6 +135,7 @@ impl Runtime {
             common,
             client: OnceCell::new(),
             admin,
+            failed: Arc::default(),
         })
     }
 
@@ -132,7 +144,7 @@ impl Runtime {
     /// # Errors
     /// When neither a kubeconfig nor the pod's account leads to one.
     pub async fn client(&self) -> Result<kube::Client, RunError> {
-        self.client.get_or_try_init(|| client(self.common.kubeconfig.as_deref())).await.cloned()
+        self.client.get_or_try_init(|| api::client(self.common.kubeconfig.as_deref())).await.cloned()
     }
 
     /// Runs a server to its end: once that begins, what is in hand has [`DRAIN_LIMIT`] to finish.
@@ -161,13 +173,37 @@ impl Runtime {
         }
     }
 
+    /// Runs a task on which the component depends. When it ends before the end has begun, by a panic or otherwise, the
+    /// process ends: a part that stands still must not hide behind others that look well.
+    pub fn vital(&self, what: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        let (shutdown, failed) = (self.shutdown.clone(), Arc::clone(&self.failed));
+        let running = tokio::spawn(task);
+        tokio::spawn(async move {
+            let ended = running.await;
+            if !shutdown.has_begun() {
+                tracing::error!(what, ?ended, "a task ended on which the component depends");
+                failed.lock().get_or_insert(what);
+                shutdown.begin();
+            }
+        });
+    }
+
     /// Begins the end if nobody has, and waits for the admin port.
-    pub async fn finish(self) {
+    ///
+    /// # Errors
+    /// When the end began because a task ended that should not have.
+    pub async fn finish(self) -> Result<(), RunError> {
         self.shutdown.begin();
         if let Some(admin) = self.admin {
             let _ = tokio::time::timeout(DRAIN_LIMIT, admin).await;
         }
-        tracing::info!(component = self.component, "ended");
+        match *self.failed.lock() {
+            Some(what) => Err(RunError::Task { what }),
+            None => {
+                tracing::info!(component = self.component, "ended");
+                Ok(())
+            }
+        }
     }
 }
 
@@ -214,19 +250,30 @@ pub fn address(listener: &TcpListener) -> String {
     listener.local_addr().as_ref().map_or_else(|_| "?".to_owned(), SocketAddr::to_string)
 }
 
-async fn client(kubeconfig: Option<&std::path::Path>) -> Result<kube::Client, RunError> {
-    let mut config = match kubeconfig {
-        Some(path) => {
-            let file = Kubeconfig::read_from(path).map_err(|error| RunError::Client(Box::new(error)))?;
-            let options = KubeConfigOptions::default();
-            kube::Config::from_custom_kubeconfig(file, &options)
-                .await
-                .map_err(|error| RunError::Client(Box::new(error)))?
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::Cli;
+
+    #[tokio::test]
+    async fn a_task_that_panics_ends_the_process_and_not_itself_alone() {
+        // Flaw it answers: a dead watch or a dead leader went unnoticed in a process that said it was ready.
+        for panics in [true, false] {
+            let cli = Cli::try_parse_from(["linkerd-controller", "heartbeat"]).unwrap();
+            let runtime = Runtime::start(&cli.component).await.unwrap();
+            runtime.vital("the task that goes on", std::future::pending());
+            assert!(!runtime.shutdown.has_begun());
+            runtime.vital("the task of this test", async move { assert!(!panics, "as it should") });
+            tokio::time::timeout(Duration::from_secs(5), runtime.shutdown.signaled()).await.unwrap();
+            let error = runtime.finish().await.unwrap_err().to_string();
+            assert!(error.starts_with("the task of this test ended by itself"), "{error}");
         }
-        None => kube::Config::incluster().map_err(|error| RunError::Client(Box::new(error)))?,
-    };
-    config.connect_timeout = Some(Duration::from_secs(5));
-    // A watch may be silent for minutes; single calls are limited by who makes them.
-    config.read_timeout = None;
-    kube::Client::try_from(config).map_err(|error| RunError::Client(Box::new(error)))
+        let cli = Cli::try_parse_from(["linkerd-controller", "heartbeat"]).unwrap();
+        let runtime = Runtime::start(&cli.component).await.unwrap();
+        let ending = runtime.shutdown.signaled();
+        runtime.vital("a task that ends with the others", ending);
+        runtime.finish().await.unwrap();
+    }
 }

@@ -36,4 +36,9 @@ pub enum Event {
 pub trait Sink: Send + Sync + 'static {
     /// Takes events that belong together.
     fn take(&self, events: Vec<Event>);
+
+    /// Whether events of a kind are of use. Endpoints are what others take who do without slices.
+    fn wants(&self, kind: Kind) -> bool {
+        kind != Kind::Endpoints
+    }
 }

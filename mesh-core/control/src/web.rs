@@ -9,6 +9,7 @@ use axum::response::{Html, IntoResponse, Response};
 use regex::Regex;
 
 use crate::args::WebArgs;
+use crate::runtime::spans::TraceLayer;
 use crate::runtime::{address, listen};
 use crate::{RunError, Runtime};
 
@@ -24,7 +25,8 @@ const PAGE: &str = "<!doctype html><html lang=\"en\"><title>Linkerd</title>\
 pub async fn run(args: &WebArgs, runtime: &Runtime) -> Result<(), RunError> {
     let listener = listen(args.http_addr).await?;
     tracing::info!(addr = %address(&listener), "serving the page");
-    let router = Router::new().fallback(page).with_state(args.enforced_host.clone());
+    runtime.readiness.gate("start").open();
+    let router = Router::new().fallback(page).layer(TraceLayer).with_state(args.enforced_host.clone());
     let shutdown = runtime.shutdown.clone();
     let serving =
         axum::serve(listener, router).with_graceful_shutdown(async move { shutdown.signaled().await });

@@ -44,7 +44,7 @@ impl Certificates {
         let holder = tls.fill_ca_bundle.then(|| holder.with(client.clone()));
         let keeper = Keeper::new(runtime, client, service, tls, holder);
         let pairs = keeper.pairs();
-        tokio::spawn(keeper.run(runtime.shutdown.clone()));
+        runtime.vital("the care of the serving certificate", keeper.run(runtime.shutdown.clone()));
         Ok(Self { pairs })
     }
 

@@ -39,6 +39,8 @@ impl Client {
         let mut kube_config = load(config).await?;
         kube_config.connect_timeout = Some(Duration::from_secs(10));
         kube_config.read_timeout = None;
+        // Tried again and again, an answer that says what is wrong (a 503 of an API whose server is gone) would end as a timeout.
+        kube_config.default_retry = false;
         kube_config.headers.extend(impersonation(config, &kube_config)?);
         let server = kube_config.cluster_url.to_string();
         let namespace = kube_config.default_namespace.clone();

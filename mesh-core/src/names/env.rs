@@ -20,13 +20,13 @@ const fn variable(name: &'static str, value: ValueType, doc: &'static str) -> Va
     Variable { name, doc, value }
 }
 
-/// Incoming ports that accept clients with an identity only; kept for older proxies.
+/// Incoming ports that accept clients with an identity only, until the control plane answers.
 pub const INBOUND_PORTS_REQUIRE_IDENTITY: &str = "LINKERD2_PROXY_INBOUND_PORTS_REQUIRE_IDENTITY";
 /// Log level of the proxy.
 pub const LOG: &str = "LINKERD2_PROXY_LOG";
 /// Log format of the proxy.
 pub const LOG_FORMAT: &str = "LINKERD2_PROXY_LOG_FORMAT";
-/// Whether HTTP headers are logged at debug level.
+/// Whether HTTP headers are logged at debug level; as the log level says unless `off`.
 pub const LOG_HTTP_HEADERS: &str = "LINKERD2_PROXY_LOG_HTTP_HEADERS";
 /// Format of the access log; none when unset.
 pub const ACCESS_LOG: &str = "LINKERD2_PROXY_ACCESS_LOG";
@@ -149,13 +149,13 @@ pub const IDENTITY_SERVER_ID: &str = "LINKERD2_PROXY_IDENTITY_SERVER_ID";
 pub const IDENTITY_SERVER_NAME: &str = "LINKERD2_PROXY_IDENTITY_SERVER_NAME";
 /// Identity that may tap; tap is refused when unset.
 pub const TAP_SVC_NAME: &str = "LINKERD2_PROXY_TAP_SVC_NAME";
-/// Whether tap is refused; kept for older proxies.
+/// Whether tap is refused.
 pub const TAP_DISABLED: &str = "LINKERD2_PROXY_TAP_DISABLED";
 /// Collector that spans are sent to.
 pub const TRACE_COLLECTOR_SVC_ADDR: &str = "LINKERD2_PROXY_TRACE_COLLECTOR_SVC_ADDR";
 /// Identity of that collector.
 pub const TRACE_COLLECTOR_SVC_NAME: &str = "LINKERD2_PROXY_TRACE_COLLECTOR_SVC_NAME";
-/// Protocol of the collector.
+/// Protocol of the collector: OTLP over gRPC, whatever is named here.
 pub const TRACE_PROTOCOL: &str = "LINKERD2_PROXY_TRACE_PROTOCOL";
 /// Name of the service in spans.
 pub const TRACE_SERVICE_NAME: &str = "LINKERD2_PROXY_TRACE_SERVICE_NAME";
@@ -185,14 +185,14 @@ pub const ALL: &[Variable] = &[
     variable(
         INBOUND_PORTS_REQUIRE_IDENTITY,
         ValueType::PortRanges,
-        "Incoming ports that accept clients with an identity only; kept for older proxies",
+        "Incoming ports that accept clients with an identity only, until the control plane answers",
     ),
     variable(LOG, ValueType::LogLevel, "Log level of the proxy"),
     variable(LOG_FORMAT, ValueType::OneOf(&["plain", "json"]), "Log format of the proxy"),
     variable(
         LOG_HTTP_HEADERS,
         ValueType::OneOf(&["off", "insecure"]),
-        "Whether HTTP headers are logged at debug level",
+        "Whether HTTP headers are logged at debug level; as the log level says unless `off`",
     ),
     variable(ACCESS_LOG, ValueType::OneOf(&["apache", "json"]), "Format of the access log; none when unset"),
     variable(CORES, ValueType::Integer, "Worker threads, when neither bound is given"),
@@ -379,10 +379,14 @@ pub const ALL: &[Variable] = &[
     variable(IDENTITY_SERVER_ID, ValueType::Text, "The proxy's own identity as verified by clients"),
     variable(IDENTITY_SERVER_NAME, ValueType::Text, "The name clients ask for in TLS"),
     variable(TAP_SVC_NAME, ValueType::Text, "Identity that may tap; tap is refused when unset"),
-    variable(TAP_DISABLED, ValueType::Boolean, "Whether tap is refused; kept for older proxies"),
+    variable(TAP_DISABLED, ValueType::Boolean, "Whether tap is refused"),
     variable(TRACE_COLLECTOR_SVC_ADDR, ValueType::Address, "Collector that spans are sent to"),
     variable(TRACE_COLLECTOR_SVC_NAME, ValueType::Text, "Identity of that collector"),
-    variable(TRACE_PROTOCOL, ValueType::Text, "Protocol of the collector"),
+    variable(
+        TRACE_PROTOCOL,
+        ValueType::Text,
+        "Protocol of the collector: OTLP over gRPC, whatever is named here",
+    ),
     variable(TRACE_SERVICE_NAME, ValueType::Text, "Name of the service in spans"),
     variable(TRACE_ATTRIBUTES_PATH, ValueType::Text, "File with attributes added to each span"),
     variable(TRACE_EXTRA_ATTRIBUTES, ValueType::Text, "Attributes added to each span, one key=value a line"),

@@ -6,14 +6,14 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proxy_net::backoff::Backoff;
 use proxy_net::engine::{
     Accepted, Attempt, CloseReport, Config, ConnId, Control, Detected, Direction, EndpointEvent, EndpointId,
-    EndpointSpec, EndpointTls, Engine, ExchangeId, Failure, Forward, H2Server, Handler, Listener, Prefaces,
-    Progress, Reply, Request, RequestStep, ResponseStep, ServeHttp, Step, Summary, Timeouts, Upstream, Woken,
-    mailbox,
+    EndpointQueue, EndpointSpec, EndpointTls, Engine, ExchangeId, Failure, Forward, H2Server, Handler,
+    Listener, Prefaces, Progress, Reply, Request, RequestStep, ResponseStep, ServeHttp, Step, Summary,
+    Timeouts, Upstream, Woken, mailbox,
 };
 use proxy_net::h2::End;
 use proxy_net::headers::HeaderList;
@@ -126,7 +126,7 @@ impl Handler for Fixed {
     fn finished(&mut self, _: &mut Control<'_, Self>, (): (), _: Option<(EndpointId, &mut ())>, _: &Summary) {
     }
     fn closed(&mut self, _: &mut Control<'_, Self>, (): (), _: &CloseReport) {}
-    fn tunneled(&mut self, (): &mut (), _: Direction, _: usize) {}
+    fn tunneled(&mut self, (): &mut (), _: Direction, _: usize, _: Instant) {}
     fn endpoint(&mut self, _: &mut Control<'_, Self>, _: EndpointId, (): &mut (), _: EndpointEvent) {}
     fn message(&mut self, _: &mut Control<'_, Self>, (): ()) {}
     fn tick(&mut self, _: &mut Control<'_, Self>) {}
@@ -166,6 +166,7 @@ fn spec(addr: SocketAddr, tls: Option<EndpointTls>) -> Result<EndpointSpec, Fail
         tls,
         preface: Prefaces::default(),
         connect_timeout: Duration::from_secs(1),
+        queue: EndpointQueue { capacity: 10_000, wait: Duration::from_secs(1) },
         backoff: Backoff::new(Duration::from_millis(100), Duration::from_secs(10), 0.1)?,
         keep_alive: None,
         user_timeout: None,

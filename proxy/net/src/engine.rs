@@ -25,6 +25,7 @@ mod mailbox;
 mod pipe;
 mod pool;
 mod ready;
+mod records;
 mod reply;
 mod response;
 mod timer;

@@ -52,6 +52,8 @@ pub enum Source {
     Spire {
         /// The socket.
         socket: PathBuf,
+        /// Whether the agent's trust anchors are trusted as well.
+        follow_bundle: bool,
     },
 }
 
@@ -87,9 +89,10 @@ impl Identity {
             .or_else(|| reader.text(names::IDENTITY_SPIRE_SOCKET));
         let names_ = local_names(reader, spire.is_some());
         let source = match spire {
-            Some(socket) => {
-                Some(Source::Spire { socket: socket.strip_prefix("unix:").unwrap_or(socket).into() })
-            }
+            Some(socket) => Some(Source::Spire {
+                socket: socket.strip_prefix("unix:").unwrap_or(socket).into(),
+                follow_bundle: follow_bundle(reader),
+            }),
             None => Source::service(reader),
         };
         let time =
@@ -123,14 +126,17 @@ impl Source {
         let service = Service::required(reader, injected::IDENTITY_SVC_ADDR, injected::IDENTITY_SVC_NAME);
         let token_file = reader.required(injected::IDENTITY_TOKEN_FILE, PATH);
         let dir = reader.required(injected::IDENTITY_DIR, DIR);
-        let follow_bundle = flag(reader, names::IDENTITY_TRUST_BUNDLE_WATCH).unwrap_or(true);
         Some(Self::Service {
             service: service?,
             token_file: token_file?.into(),
             dir: dir?.into(),
-            follow_bundle,
+            follow_bundle: follow_bundle(reader),
         })
     }
+}
+
+fn follow_bundle(reader: &Reader<'_>) -> bool {
+    flag(reader, names::IDENTITY_TRUST_BUNDLE_WATCH).unwrap_or(true)
 }
 
 /// One name for both, or an identity and a server name.

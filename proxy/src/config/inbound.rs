@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use mesh_core::names::env as injected;
-use mesh_core::port::PortRanges;
+use mesh_core::port::{PortRange, PortRanges};
 use proxy_net::backoff::Backoff;
 
 use super::env::{Form, Reader};
@@ -32,10 +32,12 @@ pub struct Inbound {
     pub detect_timeout: Duration,
     /// Addresses of the pod; connections to others are refused unless it is empty.
     pub allowed_ips: HashSet<IpAddr>,
-    /// Ports whose policy is watched from the start, the admin port among them.
+    /// Ports whose policy is watched from the start; of a gateway the proxy's own among them.
     pub ports: PortRanges,
     /// Ports that are opaque until their policy is known.
     pub opaque_ports: PortRanges,
+    /// Ports that accept clients with an identity only until their policy is known.
+    pub identity_ports: Vec<PortRanges>,
     /// The policy of ports until it is known.
     pub default_policy: DefaultPolicy,
     /// How long what was discovered is kept unused.
@@ -104,6 +106,12 @@ impl Inbound {
         let networks = |name: &str| reader.parsed(name, parse::NETWORKS, parse::networks).unwrap_or_default();
         let ports = |name: &str| reader.parsed(name, parse::PORTS, parse::ports).unwrap_or_default();
         let allowed = reader.parsed(injected::INBOUND_IPS, parse::ADDRESSES, parse::addresses);
+        let gateway = reader
+            .parsed(injected::INBOUND_GATEWAY_SUFFIXES, parse::SUFFIXES, parse::suffixes)
+            .unwrap_or_default();
+        // Whom a gateway lets in is known before the first comes.
+        let own = (!gateway.is_empty()).then(|| PortRange::single(listen.port()));
+        let watched = ports(injected::INBOUND_PORTS).as_slice().iter().copied().chain(own).collect();
         Self {
             listen: Listen { addrs: vec![listen], backlog: direction.backlog(reader) },
             targets: reader.parsed(names::INBOUND_TARGETS, TARGETS, targets).unwrap_or_default(),
@@ -113,8 +121,12 @@ impl Inbound {
             backoff: direction.backoff(reader, Duration::from_secs(10)),
             detect_timeout: direction.duration(reader, "DETECT_TIMEOUT", Duration::from_secs(10)),
             allowed_ips: allowed.unwrap_or_default().into_iter().collect(),
-            ports: ports(injected::INBOUND_PORTS),
+            ports: watched,
             opaque_ports: ports(injected::INBOUND_PORTS_DISABLE_PROTOCOL_DETECTION),
+            identity_ports: vec![
+                ports(injected::INBOUND_PORTS_REQUIRE_IDENTITY),
+                ports(names::INBOUND_PORTS_REQUIRE_TLS),
+            ],
             default_policy: DefaultPolicy::read(reader, cluster, warnings),
             discovery_idle: direction.duration(reader, "DISCOVERY_IDLE_TIMEOUT", Duration::from_secs(90)),
             profile_timeout: duration(reader, injected::DESTINATION_PROFILE_INITIAL_TIMEOUT)
@@ -127,9 +139,7 @@ impl Inbound {
             pool: direction.pool(reader, names::MAX_IDLE_CONNS_PER_ENDPOINT),
             server: direction.http2(reader),
             client: Http2Client::read(reader),
-            gateway: reader
-                .parsed(injected::INBOUND_GATEWAY_SUFFIXES, parse::SUFFIXES, parse::suffixes)
-                .unwrap_or_default(),
+            gateway,
             authority_labels: authority_labels(reader),
             proxy_protocol: networks(names::INBOUND_PROXY_PROTOCOL_NETWORKS),
             trusted_forwarders: networks(names::INBOUND_TRUSTED_FORWARDERS),
@@ -163,6 +173,17 @@ impl DefaultPolicy {
             reader.refuse(name, reader.text(name), cause, POLICY);
         }
         policy
+    }
+}
+
+impl DefaultPolicy {
+    /// The same for clients with an identity alone.
+    pub fn with_identity(self) -> Self {
+        match self {
+            Self::Deny => Self::Deny,
+            Self::ClusterAuthenticated | Self::ClusterUnauthenticated => Self::ClusterAuthenticated,
+            Self::AllAuthenticated | Self::AllUnauthenticated | Self::Audit => Self::AllAuthenticated,
+        }
     }
 }
 

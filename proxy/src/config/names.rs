@@ -88,7 +88,7 @@ names! {
     IDENTITY_SPIRE_WORKLOAD_API_ADDRESS = "IDENTITY_SPIRE_WORKLOAD_API_ADDRESS";
     /// The same by its older name
     IDENTITY_SPIRE_SOCKET = "IDENTITY_SPIRE_SOCKET";
-    /// Accepted, without effect
+    /// `LINKERD2_PROXY_TRACE_ATTRIBUTES_PATH` by its older name
     TRACE_ANNOTATIONS_PATH = "TRACE_ANNOTATIONS_PATH";
 
     /// Addresses to listen on, each with one destination: `LISTEN=HOST:PORT` with commas between; nothing has to be redirected for them
@@ -97,13 +97,15 @@ names! {
     OUTBOUND_ALLOW_LOOPBACK = "OUTBOUND_ALLOW_LOOPBACK";
     /// Addresses to listen on, each with the application's: `LISTEN=ADDR:PORT` with commas between; nothing has to be redirected for them
     INBOUND_TARGETS = "INBOUND_TARGETS";
+    /// Incoming ports as `LINKERD2_PROXY_INBOUND_PORTS_REQUIRE_IDENTITY`, by another name
+    INBOUND_PORTS_REQUIRE_TLS = "INBOUND_PORTS_REQUIRE_TLS";
     /// Networks whose connections begin with a PROXY protocol header
     INBOUND_PROXY_PROTOCOL_NETWORKS = "INBOUND_PROXY_PROTOCOL_NETWORKS";
     /// Networks whose `forwarded` and `x-forwarded-for` are believed; all unless set
     INBOUND_TRUSTED_FORWARDERS = "INBOUND_TRUSTED_FORWARDERS";
     /// Lowest version of TLS between proxies: 1.3, or 1.2 for older peers
     TLS_MIN_VERSION = "TLS_MIN_VERSION";
-    /// Whether changes of the trust anchors are followed beside the identity service; true unless set
+    /// Whether changes of the trust anchors are followed beside the identity service, and anchors of a SPIFFE Workload API trusted as well; true unless set
     IDENTITY_TRUST_BUNDLE_WATCH = "IDENTITY_TRUST_BUNDLE_WATCH";
     /// How long connections wait for the first certificate; 10s unless set
     IDENTITY_INITIAL_TIMEOUT = "IDENTITY_INITIAL_TIMEOUT";
@@ -113,8 +115,6 @@ names! {
 
 /// Variables that are accepted for what else reads them, without effect here.
 pub(super) const WITHOUT_EFFECT: &[&str] = &[
-    "LINKERD2_PROXY_INBOUND_PORTS_REQUIRE_TLS",
-    "LINKERD2_PROXY_TAP_DISABLED",
     "LINKERD2_PROXY_IDENTITY_SPIRE_LINKERD2_PROXY_IDENTITY_SPIRE_EXP_BACKOFF_MIN",
     "LINKERD2_PROXY_IDENTITY_SPIRE_LINKERD2_PROXY_IDENTITY_SPIRE_EXP_BACKOFF_MAX",
     "LINKERD2_PROXY_IDENTITY_SPIRE_LINKERD2_PROXY_IDENTITY_SPIRE_EXP_BACKOFF_JITTER",

@@ -40,6 +40,8 @@ pub struct Log {
     pub format: LogFormat,
     /// How requests are written; none is not at all.
     pub access: Option<AccessLog>,
+    /// Whether heads of requests and responses are logged at debug level.
+    pub headers: bool,
 }
 
 /// Formats of the log.
@@ -84,6 +86,7 @@ pub struct Tap {
 const DEFAULT_FILTER: &str = "warn,linkerd=info,linkerd2_proxy=info,hickory=error";
 const FORMAT: Form = Form("plain or json");
 const ACCESS: Form = Form("apache or json");
+const HEADERS: Form = Form("off or insecure");
 pub(super) const ID: Form =
     Form("the name of an identity, such as web.prod.serviceaccount.identity.linkerd.cluster.local");
 
@@ -134,10 +137,16 @@ impl Log {
             "json" => Ok(AccessLog::Json),
             _ => Err("is neither"),
         });
+        let headers = reader.parsed(injected::LOG_HTTP_HEADERS, HEADERS, |text| match text {
+            "insecure" => Ok(true),
+            "off" => Ok(false),
+            _ => Err("is neither"),
+        });
         Self {
             filter: reader.text(injected::LOG).unwrap_or(DEFAULT_FILTER).to_owned(),
             format: format.unwrap_or(LogFormat::Plain),
             access,
+            headers: headers != Some(false),
         }
     }
 }
@@ -160,8 +169,10 @@ impl Admin {
 
 impl Tap {
     pub(super) fn read(reader: &Reader<'_>) -> Option<Self> {
+        let disabled = flag(reader, injected::TAP_DISABLED).unwrap_or(false);
         let listen = reader.parsed(injected::CONTROL_LISTEN_ADDR, parse::SOCKET, parse::socket);
         let allowed = reader.parsed(injected::TAP_SVC_NAME, ID, str::parse::<Id>)?;
-        Some(Self { listen: listen.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 4190))), allowed })
+        let listen = listen.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], 4190)));
+        (!disabled).then_some(Self { listen, allowed })
     }
 }

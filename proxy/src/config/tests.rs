@@ -228,7 +228,9 @@ fn spire_needs_a_spiffe_identity() {
     ];
     let config = read(&spire);
     assert_eq!(config.identity.id, Id::uri("spiffe://example.org/web").unwrap());
-    assert!(matches!(&config.identity.source, Source::Spire { socket } if socket.ends_with("agent.sock")));
+    assert!(
+        matches!(&config.identity.source, Source::Spire { socket, .. } if socket.ends_with("agent.sock"))
+    );
     let problems = refused(&[spire[0], ("IDENTITY_SERVER_ID", "web.example.org"), spire[2]]);
     assert_eq!(problems[0].0, "IDENTITY_SERVER_ID");
 }

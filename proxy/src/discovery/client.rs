@@ -24,7 +24,8 @@ use crate::config::{self, HostPort};
 use crate::dns::{ResolveError, Resolver};
 use crate::identity::State;
 use crate::metrics::{
-    ClientTls, ControlClient, ControlMetrics, ControlRequest, ControlRequests, NoClientTls,
+    ClientTls, ControlBalancer, ControlClient, ControlCounts, ControlKind, ControlRequest, ControlRequests,
+    NoClientTls,
 };
 
 /// Requests that may wait for a connection.
@@ -49,6 +50,8 @@ pub struct ClientConfig {
     pub backoff: Backoff,
     /// Where requests are counted.
     pub requests: ControlRequests,
+    /// Where connections, and those who wait for one, are.
+    pub balancer: ControlBalancer,
 }
 
 impl ClientConfig {
@@ -61,10 +64,12 @@ impl ClientConfig {
         control: &config::Control,
         identity: &watch::Receiver<State>,
         client: ClientAuth,
-        metrics: &ControlMetrics,
+        kind: ControlKind,
+        counts: &ControlCounts,
     ) -> Result<Self, InvalidServer> {
+        let addr = service.address.to_string();
         let labels = ControlClient {
-            addr: &service.address.to_string(),
+            addr: &addr,
             tls: match &service.identity {
                 Some(id) => ClientTls::Established(id.as_str()),
                 None => ClientTls::None(NoClientTls::Loopback),
@@ -75,7 +80,8 @@ impl ClientConfig {
             security: Security::of(service, identity, client)?,
             connect_timeout: control.connect_timeout,
             backoff: control.backoff,
-            requests: ControlRequests::new(metrics.clone(), labels),
+            requests: ControlRequests::new(counts.metrics.clone(), labels),
+            balancer: ControlBalancer::new(counts, kind, &addr, FAILFAST),
         })
     }
 }
@@ -129,6 +135,7 @@ pub struct ClientState {
 struct Shared {
     target: String,
     requests: ControlRequests,
+    balancer: ControlBalancer,
     authority: Authority,
     connection: watch::Receiver<Option<Connection>>,
     control: Arc<Control>,
@@ -178,12 +185,12 @@ impl Client {
     pub fn spawn(config: ClientConfig, resolver: Arc<Resolver>) -> Self {
         let (publish, connection) = watch::channel(None);
         let control = Arc::new(Control::default());
-        let requests = config.requests.clone();
+        let (requests, balancer) = (config.requests.clone(), config.balancer.clone());
         let target = config.target.to_string();
         // A host and a port as they were parsed are an authority; the fallback is never sent anywhere.
         let authority = target.parse().unwrap_or_else(|_| Authority::from_static("control-plane"));
         tokio::spawn(maintain(config, resolver, publish, control.clone()));
-        Self { shared: Arc::new(Shared { target, requests, authority, connection, control }) }
+        Self { shared: Arc::new(Shared { target, requests, balancer, authority, connection, control }) }
     }
 
     /// The server does not do what it should on the present connection: the next request goes by another.
@@ -242,6 +249,7 @@ impl Shared {
     async fn sender(&self) -> Result<(Sender, Stream), ClientError> {
         let _waiting = Waiting::new(&self.control.waiting)
             .ok_or_else(|| ClientError::Full { target: self.target.clone() })?;
+        let waiting = self.balancer.wait(Instant::now());
         let ready = async {
             let mut connection = self.connection.clone();
             loop {
@@ -261,9 +269,15 @@ impl Shared {
             }
         };
         let cause = match tokio::time::timeout(FAILFAST, ready).await {
-            Ok(Some(sender)) => return Ok(sender),
+            Ok(Some(sender)) => {
+                waiting.pass(Instant::now());
+                return Ok(sender);
+            }
             Ok(None) => "the client has ended".to_owned(),
-            Err(_) => self.control.last.lock().1.clone().unwrap_or_else(|| "still connecting".to_owned()),
+            Err(_) => {
+                self.balancer.gave_up();
+                self.control.last.lock().1.clone().unwrap_or_else(|| "still connecting".to_owned())
+            }
         };
         Err(ClientError::Unavailable { target: self.target.clone(), cause })
     }
@@ -361,11 +375,13 @@ async fn keep_connected(
                 failures = 0;
                 let number = control.connects.fetch_add(1, Ordering::Relaxed) + 1;
                 control.last.lock().0 = Some(addr);
+                let counted = config.balancer.connected();
                 tracing::debug!(%target, %addr, "connected");
                 publish.send_replace(Some(Connection { sender, number, streams: Arc::default() }));
                 hold(driver, control).await;
                 publish.send_replace(None);
                 control.last.lock().0 = None;
+                drop(counted);
             }
             Err((error, retry_after)) => {
                 control.failures.fetch_add(1, Ordering::Relaxed);
@@ -409,6 +425,7 @@ async fn one_of(
             return Err((error.to_string(), retry_after));
         }
     };
+    config.balancer.resolved(addrs.iter().copied());
     addrs.shuffle(&mut rand::rng());
     let mut last: Option<ConnectError> = None;
     for addr in addrs {

@@ -17,7 +17,7 @@ use super::{Answer, Command, Discovery, Inspector, Key, Target, Update, WatchSta
 use crate::config::{Config, Service, StreamLimits, Suffixes};
 use crate::dns::Resolver;
 use crate::identity::State;
-use crate::metrics::ControlMetrics;
+use crate::metrics::{ControlCounts, ControlKind};
 use crate::model::EndpointsUpdate;
 
 /// Keys that are watched at a time. Clients choose what is looked up, so there has to be a bound.
@@ -245,6 +245,7 @@ impl Hub {
                 }
             }
             News::Update(update) => {
+                entry.down_since = None;
                 entry.last_error = None;
                 update
             }
@@ -340,16 +341,16 @@ impl Clients {
         config: &Config,
         mut resolver: impl FnMut(&'static str) -> Arc<Resolver>,
         identity: &watch::Receiver<State>,
-        metrics: &ControlMetrics,
+        counts: &ControlCounts,
     ) -> Result<Self, InvalidServer> {
-        let mut client = |name, service: &Service| {
-            let config =
-                ClientConfig::new(service, &config.control, identity, ClientAuth::Required, metrics)?;
+        let mut client = |name, kind, service: &Service| {
+            let auth = ClientAuth::Required;
+            let config = ClientConfig::new(service, &config.control, identity, auth, kind, counts)?;
             Ok(Client::spawn(config, resolver(name)))
         };
         Ok(Self {
-            destination: client("destination", &config.destination.service)?,
-            policy: client("policy", &config.policy.service)?,
+            destination: client("destination", ControlKind::Destination, &config.destination.service)?,
+            policy: client("policy", ControlKind::Policy, &config.policy.service)?,
         })
     }
 }

@@ -205,10 +205,8 @@ impl Watch {
                 Some(update) => {
                     tracing::debug!(key = %self.key, code = ?status.code(), message = status.message(), "answered by a status");
                     self.tell(News::Update(update)).await?;
-                    (
-                        format!("{:?}: {}", status.code(), status.message()),
-                        ASK_AGAIN.mul_f64(rand::random_range(1.0..1.5)),
-                    )
+                    // It is an answer, which is asked for again; nothing is out of date.
+                    return Some(ASK_AGAIN.mul_f64(rand::random_range(1.0..1.5)));
                 }
                 None => (format!("{:?}: {}", status.code(), status.message()), backoff(failures).max(PAUSE)),
             },

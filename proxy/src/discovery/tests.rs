@@ -17,7 +17,9 @@ use super::*;
 use crate::config::{Config, Dns, Environment, Host, HostPort};
 use crate::dns::Resolver;
 use crate::identity::{Alpn, Id, State};
-use crate::metrics::{ClientTls, ControlClient, ControlMetrics, ControlRequests};
+use crate::metrics::{
+    ClientTls, ControlBalancer, ControlClient, ControlCounts, ControlKind, ControlMetrics, ControlRequests,
+};
 use crate::testing::Ca;
 use crate::testing::plane::Plane;
 
@@ -72,7 +74,7 @@ async fn start(plane: &Plane, workers: usize, more: &[(&str, &str)]) -> (Vec<Wor
         &config,
         |_| Arc::new(Resolver::new(Dns::default())),
         &identity,
-        &ControlMetrics::default(),
+        &ControlCounts::of_test(crate::testing::now),
     )
     .unwrap();
     let (delivers, updates): (Vec<Deliver>, Vec<_>) = (0..workers)
@@ -318,7 +320,7 @@ async fn a_worker_that_was_full_is_told_everything_later() {
         &config,
         |_| Arc::new(Resolver::new(Dns::default())),
         &identity,
-        &ControlMetrics::default(),
+        &ControlCounts::of_test(crate::testing::now),
     )
     .unwrap();
     let full = Arc::new(AtomicBool::new(true));
@@ -380,6 +382,12 @@ async fn the_control_plane_has_to_prove_who_it_is() {
             requests: ControlRequests::new(
                 ControlMetrics::default(),
                 ControlClient { addr: "test", tls: ClientTls::Disabled },
+            ),
+            balancer: ControlBalancer::new(
+                &ControlCounts::of_test(crate::testing::now),
+                ControlKind::Destination,
+                "test",
+                Duration::ZERO,
             ),
         };
         Client::spawn(config, Arc::new(Resolver::new(Dns::default())))

@@ -163,6 +163,8 @@ impl Credentials {
         let mut config = self.trust.client_builder(peer)?.with_client_cert_resolver(Arc::new(resolver));
         config.alpn_protocols = alpn.protocols();
         config.resumption = resumption();
+        // The engine seals and opens records itself where content passes in bulk.
+        config.enable_secret_extraction = true;
         Ok(Arc::new(config))
     }
 
@@ -205,6 +207,8 @@ fn server(leaf: &Leaf, trust: &Trust, alpn: Alpn) -> Result<ServerConfig, Creden
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
     config.send_tls13_tickets = TICKETS;
     config.alpn_protocols = alpn.protocols();
+    // As in `client_config`.
+    config.enable_secret_extraction = true;
     Ok(config)
 }
 

@@ -15,7 +15,7 @@ use super::state::{Metrics, State};
 use super::{Credentials, CredentialsError, Id, Leaf, Trust};
 
 /// The longest sleep: after it the wall's clock is looked at again.
-const LONGEST_SLEEP: Duration = Duration::from_secs(60);
+const LONGEST_SLEEP: Duration = Duration::from_secs(5);
 /// How often a process without a certificate says so.
 const REMINDER: Duration = Duration::from_secs(15);
 
@@ -33,6 +33,11 @@ pub(super) struct Issued {
 pub(super) trait Issuer {
     /// Asks for one; the error is for a log, and names the cause.
     fn issue(&mut self) -> impl Future<Output = Result<Issued, String>> + Send;
+
+    /// Returns when it has another leaf before that is due, or wants to be asked again; never where it only answers.
+    fn news(&mut self) -> impl Future<Output = ()> + Send {
+        std::future::pending()
+    }
 }
 
 /// What the task works with, whoever makes leaves.
@@ -69,6 +74,10 @@ impl<I: Issuer> Lifecycle<I> {
         loop {
             self.wait(&next).await;
             let issued = self.issuer.issue().await;
+            // Anchors that came with a leaf are what it leads to.
+            while let Ok(bundle) = self.life.bundles.try_recv() {
+                self.adopt(bundle);
+            }
             let now = (self.life.clock)();
             let wait =
                 match issued.and_then(|issued| self.take(issued, now).map_err(|error| error.to_string())) {
@@ -88,7 +97,7 @@ impl<I: Issuer> Lifecycle<I> {
         }
     }
 
-    /// Waits for a moment, taking bundles meanwhile; one that needs another leaf ends the wait.
+    /// Waits for a moment, taking bundles meanwhile; one that needs another leaf ends the wait, and so does news of one.
     async fn wait(&mut self, moment: &Moment) {
         let mut reminder = tokio::time::interval(REMINDER);
         reminder.tick().await;
@@ -100,6 +109,7 @@ impl<I: Issuer> Lifecycle<I> {
                         return;
                     }
                 }
+                () = self.issuer.news() => return,
                 _ = reminder.tick(), if self.life.state.borrow().credentials.is_none() => {
                     tracing::warn!(id = %self.life.id, "still without a certificate: connections of the mesh cannot be served");
                 }

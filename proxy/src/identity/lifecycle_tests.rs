@@ -54,8 +54,7 @@ impl Proxy {
             &config,
             &control,
             &Arc::new(Resolver::new(Dns::default())),
-            clock,
-            &ControlMetrics::default(),
+            &ControlCounts::of_test(clock),
         )
         .unwrap();
         Self { identity, dir }

@@ -1,6 +1,7 @@
 //! A SPIFFE Workload API as an issuer: an agent on this machine that knows workloads by their process.
 //!
-//! The agent renews on its own, at half of a certificate's life, so that it has a new one whenever the proxy asks.
+//! The agent renews on its own, at half of a certificate's life, and sends what is new on the stream that is open. Its anchors are
+//! trusted beside those of the configuration, which the control plane may need.
 
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -12,8 +13,11 @@ use hyper::body::Incoming;
 use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use mesh_api::spiffe::spiffe_workload_api_client::SpiffeWorkloadApiClient;
-use mesh_api::spiffe::{X509svid, X509svidRequest};
+use mesh_api::spiffe::{X509svid, X509svidRequest, X509svidResponse};
+use mesh_pki::{Bundle, Certificate};
 use tokio::net::UnixStream;
+use tokio::sync::mpsc;
+use tonic::Streaming;
 use tonic::body::Body;
 use tower::Service;
 
@@ -26,13 +30,27 @@ const TIMEOUT: Duration = Duration::from_secs(20);
 const MAX_MESSAGE: usize = 4 * 1024 * 1024;
 /// Says that whoever asks means it: the agent refuses requests that something was tricked into.
 const SECURITY_HEADER: &str = "workload.spiffe.io";
-/// Certificates of a chain that are looked for.
-const MAX_CHAIN: usize = 16;
+/// Certificates of a chain or a bundle that are looked for.
+const MAX_CHAIN: usize = 64;
+/// Between the end of a stream and the next.
+const AGAIN: Duration = Duration::from_secs(1);
 
-/// Asks an agent, on a new connection each time.
+/// Follows an agent on one stream, which is opened again when it ends.
 pub(super) struct SpireIssuer {
-    pub(super) id: Id,
-    pub(super) socket: PathBuf,
+    id: Id,
+    socket: PathBuf,
+    follow: Option<Follow>,
+    stream: Option<Streaming<X509svidResponse>>,
+    /// What came before it was asked for.
+    next: Option<Vec<X509svid>>,
+}
+
+/// How the agent's anchors come into force.
+pub(super) struct Follow {
+    /// Those of the configuration.
+    pub(super) configured: Bundle,
+    /// Takes all of them together.
+    pub(super) bundles: mpsc::Sender<Bundle>,
 }
 
 /// The one connection that requests go by.
@@ -43,15 +61,41 @@ struct Connection(http2::SendRequest<Body>);
 
 impl Issuer for SpireIssuer {
     async fn issue(&mut self) -> Result<Issued, String> {
-        let answer = tokio::time::timeout(TIMEOUT, self.fetch()).await;
-        let svids = answer.unwrap_or_else(|_| Err(format!("no answer within {TIMEOUT:?}")));
-        let svids = svids.map_err(|error| format!("{}: {error}", self.socket.display()))?;
-        self.choose(svids)
+        let svids = match self.next.take() {
+            Some(svids) => svids,
+            None => {
+                self.stream = None;
+                let answer = tokio::time::timeout(TIMEOUT, self.fetch()).await;
+                let svids = answer.unwrap_or_else(|_| Err(format!("no answer within {TIMEOUT:?}")));
+                svids.map_err(|error| format!("{}: {error}", self.socket.display()))?
+            }
+        };
+        let ours = self.choose(svids)?;
+        self.trust(&ours.bundle).await?;
+        Ok(Issued { chain: split(&ours.x509_svid)?, key: ours.x509_svid_key.to_vec(), valid_until: None })
+    }
+
+    async fn news(&mut self) {
+        let Some(stream) = &mut self.stream else { return std::future::pending().await };
+        match stream.message().await {
+            Ok(Some(message)) => self.next = Some(message.svids),
+            ended => {
+                let error = ended.err().map(|status| status.message().to_owned());
+                tracing::info!(socket = %self.socket.display(), error, "the agent has ended the stream; asking again");
+                // Without this pause an agent that ends every stream would be asked without an end.
+                tokio::time::sleep(AGAIN).await;
+                self.stream = None;
+            }
+        }
     }
 }
 
 impl SpireIssuer {
-    async fn fetch(&self) -> Result<Vec<X509svid>, String> {
+    pub(super) fn new(id: Id, socket: PathBuf, follow: Option<Follow>) -> Self {
+        Self { id, socket, follow, stream: None, next: None }
+    }
+
+    async fn fetch(&mut self) -> Result<Vec<X509svid>, String> {
         let text = |error: &dyn std::error::Error| error.to_string();
         let stream = UnixStream::connect(&self.socket).await.map_err(|error| text(&error))?;
         let handshake = http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await;
@@ -66,20 +110,37 @@ impl SpireIssuer {
         let status = |status: tonic::Status| format!("{:?}: {}", status.code(), status.message());
         let mut stream = service.fetch_x509svid(request).await.map_err(status)?.into_inner();
         let message = stream.message().await.map_err(status)?;
-        message.map(|message| message.svids).ok_or_else(|| "it ended the stream".to_owned())
+        let message = message.ok_or_else(|| "it ended the stream".to_owned())?;
+        self.stream = Some(stream);
+        Ok(message.svids)
     }
 
     /// The certificate of the identity that is ours among those of this process.
-    fn choose(&self, svids: Vec<X509svid>) -> Result<Issued, String> {
+    fn choose(&self, svids: Vec<X509svid>) -> Result<X509svid, String> {
         let given: Vec<String> = svids.iter().map(|svid| svid.spiffe_id.clone()).collect();
         let ours = svids.into_iter().find(|svid| svid.spiffe_id == self.id.as_str());
-        let ours = ours.ok_or_else(|| {
+        ours.ok_or_else(|| {
             format!(
                 "the agent has no certificate for {}, but for {given:?}; is the workload registered?",
                 self.id
             )
-        })?;
-        Ok(Issued { chain: split(&ours.x509_svid)?, key: ours.x509_svid_key.to_vec(), valid_until: None })
+        })
+    }
+
+    /// Has the agent's anchors trusted beside those of the configuration.
+    async fn trust(&self, anchors: &[u8]) -> Result<(), String> {
+        let Some(Follow { configured, bundles }) = &self.follow else { return Ok(()) };
+        let mut bundle = configured.clone();
+        for der in split(anchors).map_err(|error| format!("the agent's bundle: {error}"))? {
+            let anchor =
+                Certificate::from_der(der).map_err(|error| format!("the agent's bundle: {error}"))?;
+            if !bundle.contains(&anchor) {
+                bundle.add(anchor);
+            }
+        }
+        // Whoever takes bundles asks for leaves as well, and is there.
+        let _ = bundles.send(bundle).await;
+        Ok(())
     }
 }
 
@@ -88,7 +149,7 @@ fn split(mut octets: &[u8]) -> Result<Vec<Vec<u8>>, String> {
     let mut chain = Vec::new();
     while !octets.is_empty() {
         if chain.len() == MAX_CHAIN {
-            return Err(format!("the chain has more than {MAX_CHAIN} certificates"));
+            return Err(format!("there are more than {MAX_CHAIN} certificates"));
         }
         let (rest, _) = x509_parser::parse_x509_certificate(octets)
             .map_err(|error| format!("certificate {} cannot be read: {error}", chain.len()))?;
@@ -118,7 +179,6 @@ impl Service<Request<Body>> for Connection {
 mod tests {
     use std::time::SystemTime;
 
-    use mesh_api::spiffe::X509svidResponse;
     use mesh_api::spiffe::spiffe_workload_api_server::{SpiffeWorkloadApi, SpiffeWorkloadApiServer};
     use tokio_stream::wrappers::UnixListenerStream;
     use tonic::Status;
@@ -167,16 +227,16 @@ mod tests {
         let server = tonic::transport::Server::builder().add_service(agent);
         tokio::spawn(server.serve_with_incoming(UnixListenerStream::new(listener)));
 
-        let mut issuer = SpireIssuer { id: web.clone(), socket: socket.clone() };
+        let mut issuer = SpireIssuer::new(web.clone(), socket.clone(), None);
         let issued = issuer.issue().await.unwrap();
         assert_eq!(issued.chain.len(), 2);
         let now: SystemTime = now();
         Leaf::verify(issued.chain, &issued.key, &web, &ca.trust(), now).unwrap();
 
-        let mut stranger = SpireIssuer { id: Id::uri("spiffe://example.org/db").unwrap(), socket };
+        let mut stranger = SpireIssuer::new(Id::uri("spiffe://example.org/db").unwrap(), socket, None);
         let error = stranger.issue().await.map(drop).unwrap_err();
         assert!(error.contains("no certificate for spiffe://example.org/db"), "{error}");
-        let mut nowhere = SpireIssuer { id: web, socket: "/nowhere/agent.sock".into() };
+        let mut nowhere = SpireIssuer::new(web, "/nowhere/agent.sock".into(), None);
         let error = nowhere.issue().await.map(drop).unwrap_err();
         assert!(error.contains("/nowhere/agent.sock"), "{error}");
         assert!(split(b"nonsense").is_err());

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use ahash::AHashMap;
-use proxy_net::engine::{Control, EndpointId};
+use proxy_net::engine::{Control, EndpointEvent, EndpointId};
 
 use super::Engine;
 use super::settings::Settings;
@@ -24,6 +24,8 @@ pub(crate) struct Apps {
 struct Entry {
     id: EndpointId,
     used: Instant,
+    /// Since when it cannot be connected to.
+    away: Option<Instant>,
 }
 
 // === impl App ===
@@ -50,9 +52,28 @@ impl Apps {
         let entry = self.by_addr.entry(addr).or_insert_with(|| Entry {
             id: ctl.add_endpoint(settings.app(addr), E::Endpoint::from(App { addr })),
             used: now,
+            away: None,
         });
         entry.used = now;
         entry.id
+    }
+
+    /// Something happened to an address.
+    pub(crate) fn event(&mut self, addr: SocketAddr, now: Instant, event: EndpointEvent) {
+        let Some(entry) = self.by_addr.get_mut(&addr) else { return };
+        match event {
+            EndpointEvent::Ready | EndpointEvent::Opened => entry.away = None,
+            EndpointEvent::Unready(_) => {
+                entry.away.get_or_insert(now);
+            }
+            EndpointEvent::Closed { .. } | EndpointEvent::Octets { .. } => {}
+        }
+    }
+
+    /// Whether an address has been away for longer than this, so that nothing need wait for it.
+    pub(crate) fn is_away(&self, addr: SocketAddr, now: Instant, limit: Duration) -> bool {
+        let away = self.by_addr.get(&addr).and_then(|entry| entry.away);
+        away.is_some_and(|since| now.saturating_duration_since(since) >= limit)
     }
 
     /// Addresses with what is remembered of them.

@@ -152,6 +152,9 @@ impl Way {
         if !settings.allowed_ips.is_empty() && !settings.allowed_ips.contains(&self.target.ip()) {
             return Plan::Close(reason::NOT_OURS);
         }
+        if !policy.is_served(self.target.ip()) {
+            return Plan::Close(reason::NOT_OURS);
+        }
         let is_in = |network: &IpNet| network.contains(&self.client.ip());
         if settings.proxy_protocol.iter().any(is_in) {
             self.stage = Stage::Proxy;

@@ -149,6 +149,8 @@ impl Inbound {
         }
         if conn.gateway.is_some() {
             self.add_forwarded(&conn.way, head);
+        } else if self.apps.is_away(conn.way.target, now, self.settings.failfast()) {
+            return Err(Refusal::FailFast);
         }
         Ok(())
     }
@@ -260,6 +262,8 @@ impl Inbound {
     ) -> proxy_net::engine::Reply {
         self.count_refusal(cx, exchange, refusal);
         let mut reply = refusal.reply(exchange.asker);
+        let policy = self.policy(exchange.port);
+        reply.reason = refusal.reason(server_of(&policy, exchange.port));
         exchange.status = reply.status;
         exchange.grpc_status = reply.grpc.as_ref().map(|(code, _)| u16::from(*code));
         if exchange.carried {

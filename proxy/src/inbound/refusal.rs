@@ -8,6 +8,7 @@ use proxy_net::engine::{ConnectError, Failure, Reply, TimeoutKind};
 use proxy_net::headers::HeaderList;
 
 use super::headers;
+use crate::metrics::Resource;
 
 /// Why a request is not answered by the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub(crate) enum Refusal {
     Overloaded,
     /// The application cannot be reached or broke the connection.
     Io,
+    /// The application has not been ready for too long.
+    FailFast,
     /// Connecting to the application took too long.
     ConnectTimeout,
     /// The application took too long to answer.
@@ -67,6 +70,8 @@ impl Refusal {
     pub(crate) fn of_failure(failure: Failure) -> Option<Self> {
         match failure {
             Failure::Connect(ConnectError::TimedOut) => Some(Self::ConnectTimeout),
+            Failure::Connect(ConnectError::Full) => Some(Self::Overloaded),
+            Failure::Connect(ConnectError::Busy) => Some(Self::FailFast),
             Failure::Connect(_) | Failure::Closed => Some(Self::Io),
             Failure::Protocol => Some(Self::Io),
             Failure::Timeout(TimeoutKind::Request | TimeoutKind::Response | TimeoutKind::ResponseHeaders) => {
@@ -103,6 +108,23 @@ impl Refusal {
             self.explain(&message, &mut reply.headers);
         }
         reply
+    }
+
+    /// What those are told who watch this proxy: the sentence, and the server where its policy decided.
+    pub(crate) fn reason(&self, server: Resource<'_>) -> Option<Box<str>> {
+        let message = self.message();
+        match self {
+            Self::Redirected(..) => None,
+            Self::RouteNotFound | Self::Unauthorized | Self::RateLimited(_) => {
+                let Resource { kind, namespace, name, .. } = server;
+                let server = match namespace.is_empty() {
+                    true => format!("{kind} {name}"),
+                    false => format!("{kind} {namespace}/{name}"),
+                };
+                Some(format!("{message} ({server})").into())
+            }
+            _ => Some(message.into()),
+        }
     }
 
     /// What peers of the mesh are told beside the status.
@@ -148,6 +170,7 @@ impl Refusal {
             Self::Filter => shape("filter", "a filter of the route cannot be applied", 500, 13),
             Self::Overloaded => closing("loadshed", "too many requests are in flight", 503, 14),
             Self::Io => closing("i/o", "the application cannot be reached or broke the connection", 502, 14),
+            Self::FailFast => closing("failfast", "the application has not been ready for too long", 504, 4),
             Self::ConnectTimeout => {
                 closing("connect timeout", "connecting to the application took too long", 504, 4)
             }
@@ -195,6 +218,7 @@ mod tests {
             (Refusal::Overloaded, 503, 14, true),
             (Refusal::Io, 502, 14, true),
             (Refusal::ConnectTimeout, 504, 4, true),
+            (Refusal::FailFast, 504, 4, true),
             (Refusal::Unexpected("x"), 500, 13, true),
         ] {
             let reply = refusal.reply(PLAIN);
@@ -212,6 +236,17 @@ mod tests {
         assert!(headers.value(b"l5d-proxy-error").is_some());
         assert_eq!(headers.value(b"l5d-proxy-connection"), Some(&b"close"[..]));
         assert_eq!(Refusal::Unauthorized.reply(MESHED).headers.value(b"l5d-proxy-connection"), None);
+    }
+
+    #[test]
+    fn who_watches_is_told_which_server_decided() {
+        let server = Resource { kind: "server", namespace: "shop", name: "web-http", ..Resource::default() };
+        let reason = Refusal::Unauthorized.reason(server);
+        assert_eq!(reason.as_deref(), Some("the client is not authorized by policy (server shop/web-http)"));
+        let default = Resource { kind: "default", name: "deny", ..Resource::default() };
+        let reason = Refusal::Unauthorized.reason(default);
+        assert_eq!(reason.as_deref(), Some("the client is not authorized by policy (default deny)"));
+        assert_eq!(Refusal::Redirected(302, Vec::new()).reason(server), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use mesh_core::port::PortRanges;
 use proxy_net::backoff::Backoff;
-use proxy_net::engine::{EndpointSpec, Prefaces, ServeHttp};
+use proxy_net::engine::{EndpointQueue, EndpointSpec, Prefaces, ServeHttp};
 use proxy_net::h2::connection::Config as H2Config;
 
 use crate::config::{self, Config, DefaultPolicy, Suffixes};
@@ -51,9 +51,19 @@ pub struct Settings {
     /// Whether metrics name the authority.
     pub(crate) authority_labels: bool,
     opaque_ports: PortRanges,
-    ordinary: Arc<InboundPolicy>,
-    opaque: Arc<InboundPolicy>,
+    identity_ports: Vec<PortRanges>,
+    /// What holds for ports until their policy is known.
+    ordinary: Defaults,
+    /// The same for those that need an identity.
+    strict: Defaults,
     app: App,
+}
+
+/// What holds for a port until its policy is known.
+#[derive(Debug)]
+struct Defaults {
+    detect: Arc<InboundPolicy>,
+    opaque: Arc<InboundPolicy>,
 }
 
 /// How the application is connected to.
@@ -63,6 +73,7 @@ struct App {
     backoff: Backoff,
     keep_alive: Option<Duration>,
     user_timeout: Option<Duration>,
+    queue: EndpointQueue,
     h2: H2Config,
     pool: config::Http1Pool,
 }
@@ -75,7 +86,10 @@ impl Settings {
     pub fn new(config: &Config, workers: usize) -> Self {
         let inbound = &config.inbound;
         let cluster = &config.cluster_networks;
-        let default = |protocol| Arc::new(default_policy(inbound.default_policy, cluster, protocol));
+        let defaults = |policy| Defaults {
+            detect: Arc::new(default_policy(policy, cluster, Protocol::detect(inbound.detect_timeout))),
+            opaque: Arc::new(default_policy(policy, cluster, Protocol::Opaque)),
+        };
         Self {
             port: inbound.listen.addrs.first().map_or(4143, SocketAddr::port),
             allowed_ips: inbound.allowed_ips.clone(),
@@ -93,13 +107,18 @@ impl Settings {
             profiles: config.destination.profile_suffixes.clone(),
             authority_labels: inbound.authority_labels,
             opaque_ports: inbound.opaque_ports.clone(),
-            ordinary: default(Protocol::detect(inbound.detect_timeout)),
-            opaque: default(Protocol::Opaque),
+            identity_ports: inbound.identity_ports.clone(),
+            ordinary: defaults(inbound.default_policy),
+            strict: defaults(inbound.default_policy.with_identity()),
             app: App {
                 connect_timeout: inbound.connect_timeout,
                 backoff: inbound.backoff,
                 keep_alive: inbound.connect.keep_alive,
                 user_timeout: inbound.connect.user_timeout,
+                queue: EndpointQueue {
+                    capacity: (inbound.queue.capacity / workers.max(1)).max(1),
+                    wait: inbound.queue.failfast,
+                },
                 h2: h2_client(inbound.client),
                 pool: inbound.pool,
             },
@@ -116,6 +135,10 @@ impl Settings {
                 &[],
                 protocol,
             ))
+        };
+        let defaults = || Defaults {
+            detect: allow(Protocol::detect(Duration::from_secs(10))),
+            opaque: allow(Protocol::Opaque),
         };
         Self {
             port: 4143,
@@ -140,13 +163,15 @@ impl Settings {
             profiles: Suffixes::default(),
             authority_labels: false,
             opaque_ports: PortRanges::default(),
-            ordinary: allow(Protocol::detect(Duration::from_secs(10))),
-            opaque: allow(Protocol::Opaque),
+            identity_ports: Vec::new(),
+            ordinary: defaults(),
+            strict: defaults(),
             app: App {
                 connect_timeout: Duration::from_millis(300),
                 backoff: Backoff::default(),
                 keep_alive: None,
                 user_timeout: None,
+                queue: EndpointQueue { capacity: 1000, wait: Duration::from_secs(1) },
                 h2: H2Config::default(),
                 pool: config::Http1Pool { max_idle: 100, idle_timeout: Duration::from_secs(3) },
             },
@@ -158,12 +183,20 @@ impl Settings {
     pub(crate) fn use_http1(&mut self) {
         let http = crate::model::inbound::Http { routes: Default::default(), limit: None };
         let protocol = Protocol::Http1(http);
-        self.ordinary = Arc::new(InboundPolicy::new_default("x", DefaultAllow::Everybody, &[], protocol));
+        let policy = InboundPolicy::new_default("x", DefaultAllow::Everybody, &[], protocol);
+        self.ordinary.detect = Arc::new(policy);
     }
 
     /// What holds for a port until its policy is known.
     pub(crate) fn default_policy(&self, port: u16) -> Arc<InboundPolicy> {
-        if self.opaque_ports.contains(port) { self.opaque.clone() } else { self.ordinary.clone() }
+        let needs_identity = self.identity_ports.iter().any(|ports| ports.contains(port));
+        let defaults = if needs_identity { &self.strict } else { &self.ordinary };
+        if self.opaque_ports.contains(port) { defaults.opaque.clone() } else { defaults.detect.clone() }
+    }
+
+    /// How long an application may be away before requests to it fail at once.
+    pub(crate) fn failfast(&self) -> Duration {
+        self.app.queue.wait
     }
 
     /// The application at this address.
@@ -173,6 +206,7 @@ impl Settings {
             tls: None,
             preface: Prefaces::default(),
             connect_timeout: self.app.connect_timeout,
+            queue: self.app.queue,
             backoff: self.app.backoff,
             keep_alive: self.app.keep_alive,
             user_timeout: self.app.user_timeout,

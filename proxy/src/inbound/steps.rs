@@ -99,7 +99,12 @@ impl Inbound {
         transport::count_header(cx, &conn.way, header);
         match &header.name {
             None if header.port == self.settings.port => return self.close(cx, conn, reason::LOOP),
-            None => self.move_to_port(id, conn, header.port, cx.ctl.now()),
+            None => {
+                self.move_to_port(id, conn, header.port, cx.ctl.now());
+                if !self.policy(header.port).is_served(conn.way.target.ip()) {
+                    return self.close(cx, conn, reason::NOT_OURS);
+                }
+            }
             Some(name) => match format!("{}:{}", name.as_ref(), header.port).parse() {
                 Ok(name) => conn.gateway = Some(name),
                 Err(_) => return self.close(cx, conn, reason::GATEWAY_DOMAIN),

@@ -8,7 +8,9 @@ use super::exposition::{Exposition, Format};
 use super::http::{ProfileRetries, Requests};
 use super::inbound::{Authz, Detect, InboundRoute, TransportHeaders};
 use super::labels::{LabelSet, Variant};
-use super::outbound::{Balancer, OutboundBackend, OutboundRoute, Protocols, TransferCost, TransportRoute};
+use super::outbound::{
+    Balancer, OutboundBackend, OutboundRoute, Protocols, TlsHost, TransferCost, TransportRoute,
+};
 use super::table::{Family, Group, Part, SeriesKey, Table};
 use super::transport::{ProxyErrors, Stacks, Transport};
 
@@ -93,6 +95,8 @@ tables! {
     protocols: Protocols,
     /// Connections of opaque and TLS routes.
     transport_route: TransportRoute,
+    /// TLS that is passed through.
+    tls_host: TlsHost,
     /// Octets between zones.
     transfer_cost: TransferCost,
     /// DNS, on the control thread.

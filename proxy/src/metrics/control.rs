@@ -81,11 +81,13 @@ group! {
 group! {
     /// Streams of discovery.
     Discovery(DiscoveryLabels<'a>): "kind, reason";
+    /// Messages of the control plane that were taken.
+    messages: Rare = "messages_total",
     /// Messages of the control plane that were not taken; the last good state stays in force.
     invalid: Rare = "invalid_messages_total",
     /// Ends of streams.
     ended: Rare = "stream_ends_total",
-    /// Age of the oldest answer in use, in seconds.
+    /// How long the stream of an answer in use has been down, in seconds; of several the longest, 0 while all are up.
     age: Level = "answer_age_seconds",
 }
 

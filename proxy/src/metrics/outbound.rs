@@ -15,7 +15,7 @@ pub struct OutboundRouteLabels<'a> {
     pub parent: Resource<'a>,
     /// The route.
     pub route: Resource<'a>,
-    /// The host of the request; empty unless the configuration asks for it.
+    /// The host of the request; empty unless the configuration asks for it or the parent is an egress network.
     pub hostname: &'a str,
 }
 
@@ -89,6 +89,17 @@ pub enum TransportRouteKind {
     Tls,
 }
 
+/// Labels of [`TlsHost`].
+#[derive(Clone, Copy, Debug)]
+pub struct TlsHostLabels<'a> {
+    /// The service or egress network.
+    pub parent: Resource<'a>,
+    /// The route; empty where none is for this server name.
+    pub route: Resource<'a>,
+    /// The server name; empty unless the configuration asks for it or the parent is an egress network.
+    pub hostname: &'a str,
+}
+
 /// Labels of [`TransferCost`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct TransferCostLabels {
@@ -121,6 +132,8 @@ pub enum ZoneLocality {
 buckets! {
     /// How long requests wait for a ready endpoint.
     pub QueueSeconds = seconds [0.0005, 0.005, 0.05, 0.5, 1.0, 3.0];
+    /// Handshakes of TLS that is passed through, with hosts near and far.
+    pub HandshakeSeconds = seconds [0.001, 0.005, 0.025, 0.1, 0.25, 0.5, 1.0, 5.0];
 }
 
 group! {
@@ -201,6 +214,24 @@ group! {
     opened: u64 = "open_total",
     /// Connections closed.
     closed: ByKey<CloseError, u64> = "close_total",
+    /// Octets from the application.
+    read: u64 = "read_bytes_total",
+    /// Octets to the application.
+    written: u64 = "write_bytes_total",
+}
+
+group! {
+    /// TLS that is passed through, by the name that its client asks for. Nothing of it is decrypted.
+    TlsHost(TlsHostLabels<'a>): "parent_group, parent_kind, parent_namespace, parent_name, parent_port, parent_section_name, \
+        route_group, route_kind, route_namespace, route_name, hostname";
+    /// Connections, those that are refused too.
+    connections: u64 = "connections_total",
+    /// Octets from the application.
+    read: u64 = "read_bytes_total",
+    /// Octets to the application.
+    written: u64 = "write_bytes_total",
+    /// The time from the client's first message to its answer to the server's.
+    handshake: Histogram<HandshakeSeconds> = "handshake_duration_seconds",
 }
 
 group! {
@@ -307,6 +338,18 @@ impl LabelSet for TransportRouteLabels<'_> {
     fn write(&self, labels: &mut LabelText) {
         self.parent.write_outbound_port(Prefix::Parent, labels);
         self.route.write_outbound(Prefix::Route, labels);
+    }
+}
+
+// === impl TlsHostLabels ===
+
+impl LabelSet for TlsHostLabels<'_> {
+    const PREFIXES: &'static [&'static str] = &["outbound_tls_host_"];
+
+    fn write(&self, labels: &mut LabelText) {
+        self.parent.write_outbound_port(Prefix::Parent, labels);
+        self.route.write_outbound(Prefix::Route, labels);
+        labels.add("hostname", self.hostname);
     }
 }
 

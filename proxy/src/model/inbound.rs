@@ -4,6 +4,7 @@ mod authorization;
 mod default;
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,6 +35,8 @@ pub struct InboundPolicy {
     pub protocol: Protocol,
     /// Who may connect; the last lets the pod itself in. Routes add to it.
     pub authorizations: Arc<[Authorization]>,
+    /// Addresses that connections may be made to; empty is any.
+    pub server_ips: Box<[IpAddr]>,
 }
 
 /// What is spoken on a port.
@@ -121,20 +124,21 @@ impl InboundPolicy {
         }
     }
 
+    /// Whether connections to this address are accepted at all. Within the pod nobody can come from elsewhere.
+    #[must_use]
+    pub fn is_served(&self, target: IpAddr) -> bool {
+        self.server_ips.is_empty() || target.is_loopback() || self.server_ips.contains(&target)
+    }
+
     /// The first authorization of the server that lets this client in.
     #[must_use]
-    pub fn authorize(&self, ip: std::net::IpAddr, peer: &Peer) -> Option<&Authorization> {
+    pub fn authorize(&self, ip: IpAddr, peer: &Peer) -> Option<&Authorization> {
         self.authorizations.iter().find(|authorization| authorization.allows(ip, peer))
     }
 
     /// The first authorization of one of its routes, or of the server, that lets this client in, and its place in both lists.
     #[must_use]
-    pub fn authorize_route(
-        &self,
-        route: usize,
-        ip: std::net::IpAddr,
-        peer: &Peer,
-    ) -> Option<(usize, &Authorization)> {
+    pub fn authorize_route(&self, route: usize, ip: IpAddr, peer: &Peer) -> Option<(usize, &Authorization)> {
         let own = match &self.protocol {
             Protocol::Detect { http, .. } | Protocol::Http1(http) | Protocol::Http2(http) => {
                 http.routes.authorizations.get(route)
@@ -159,6 +163,7 @@ impl TryFrom<api::Server> for InboundPolicy {
             meta,
             protocol: Protocol::try_from(protocol).within("protocol")?,
             authorizations: authorizations.into(),
+            server_ips: server_ips(message.server_ips)?,
         })
     }
 }
@@ -345,6 +350,16 @@ pub(super) fn meta_of_labels(
         section: String::new(),
         port: 0,
     })))
+}
+
+/// Addresses that a server is at.
+fn server_ips(messages: Vec<linkerd2_proxy_api::net::IpAddress>) -> Result<Box<[IpAddr]>, InvalidMessage> {
+    bounded(messages.len(), "server_ips")?;
+    let ips = each(messages, "server_ips", |message| {
+        let ip = IpAddr::try_from(message).map_err(|_| InvalidMessage::new("ip", Problem::Address))?;
+        Ok(ip.to_canonical())
+    })?;
+    Ok(ips.into())
 }
 
 #[cfg(test)]

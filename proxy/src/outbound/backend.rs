@@ -58,6 +58,8 @@ pub(super) struct Backend {
     pub(super) shut_since: Option<Instant>,
     /// Whether discovery has said anything.
     pub(super) known: Known,
+    /// When it last did.
+    pub(super) answered: Option<Instant>,
     pub(super) metrics: Id<Balancer>,
     next_serial: u64,
 }
@@ -136,6 +138,7 @@ impl Backend {
             waiting: VecDeque::new(),
             shut_since: None,
             known: Known::Nothing,
+            answered: None,
             metrics: Id::default(),
             next_serial: 0,
             key,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ahash::AHashMap;
 use proxy_net::balance::PeakEwma;
@@ -35,6 +35,7 @@ pub(super) type Names = AHashMap<NameAddr, Name>;
 pub(super) struct Name {
     endpoints: BTreeMap<SocketAddr, Arc<Endpoint>>,
     known: Option<Known>,
+    answered: Option<Instant>,
     backends: Vec<usize>,
 }
 
@@ -80,7 +81,7 @@ impl Outbound {
         name.backends.push(index);
         let Some(known) = name.known else { return };
         let endpoints: Vec<_> = name.endpoints.values().cloned().collect();
-        self.backends[index].known = known;
+        (self.backends[index].known, self.backends[index].answered) = (known, name.answered);
         for endpoint in endpoints {
             self.add(cx, index, endpoint);
         }
@@ -89,7 +90,9 @@ impl Outbound {
 
     /// The endpoints of a name have changed.
     pub(super) fn update_endpoints(&mut self, cx: &mut Cx<'_, '_>, addr: &NameAddr, update: EndpointsUpdate) {
+        let now = cx.now();
         let Some(name) = self.names.get_mut(addr) else { return };
+        name.answered = Some(now);
         name.known =
             Some(if update == EndpointsUpdate::DoesNotExist { Known::Missing } else { Known::Exists });
         let (op, gone, new) = match update {
@@ -115,7 +118,7 @@ impl Outbound {
         }
         let (known, backends) = (name.known.unwrap_or(Known::Exists), name.backends.clone());
         for index in backends {
-            self.backends[index].known = known;
+            (self.backends[index].known, self.backends[index].answered) = (known, Some(now));
             for addr in &gone {
                 self.take(cx, index, *addr);
             }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use proxy_net::budget::RetryBudget;
 
 use super::backend::{Flavor, Key};
+use super::hosts::{Hosts, are_named};
 use super::plan::{
     BackendUse, Detect, HttpPlan, Kind, Order, Plan, ProfileSeries, Registered, Router, RuleUse, Side, Stack,
     StreamPlan, TlsPlan, Uses,
@@ -89,7 +90,8 @@ impl Builder<'_> {
             _ => Id::default(),
         };
         let Self { parent, backends, registered, .. } = self;
-        Plan { kind, protocol, detection, parent, backends, registered }
+        let names_hosts = are_named(&parent, cx.shared.config.outbound.hostname_labels);
+        Plan { kind, names_hosts, protocol, detection, parent, backends, registered }
     }
 
     fn kind(
@@ -174,7 +176,7 @@ impl Builder<'_> {
                 let of = Rule { policy, route: &route.meta, kind, accrual };
                 let uses = self.uses(cx, of, &rule.policy.backends);
                 let retry = rule.policy.retry.clone().map(Rc::new);
-                rules.push(RuleUse { uses, metrics, retry, profile: None });
+                rules.push(RuleUse { uses, metrics, hosts: Hosts::default(), retry, profile: None });
             }
         }
         Stack {
@@ -212,6 +214,7 @@ impl Builder<'_> {
         let uses = Uses::new(Uses::order_of(&rule.backends), items.collect());
         let kind = if flavor == Flavor::Tls { TransportRouteKind::Tls } else { TransportRouteKind::Tcp };
         StreamPlan {
+            meta: rule.meta.clone(),
             uses,
             closed: rule.filters.first().copied(),
             metrics: self.register_stream(cx, kind, &rule.meta),
@@ -237,7 +240,7 @@ impl Builder<'_> {
         let items = self.keep_all(cx, shares, Flavor::Tcp);
         let route = Meta::new_default("opaque");
         let metrics = self.register_stream(cx, TransportRouteKind::Tcp, &route);
-        StreamPlan { uses: Uses::new(Order::Random, items), closed: None, metrics }
+        StreamPlan { meta: route, uses: Uses::new(Order::Random, items), closed: None, metrics }
     }
 
     /// Where a profile sends things: to its endpoint, to its targets, or to itself.
@@ -291,6 +294,7 @@ impl Builder<'_> {
             rules.push(RuleUse {
                 uses: Uses::new(Order::Random, items),
                 metrics: Id::default(),
+                hosts: Hosts::default(),
                 retry: None,
                 profile,
             });
@@ -320,7 +324,13 @@ impl Builder<'_> {
             })
             .collect();
         let metrics = self.register_route(cx, &route, RouteKind::Http);
-        let rule = RuleUse { uses: Uses::new(Order::Random, items), metrics, retry: None, profile: None };
+        let rule = RuleUse {
+            uses: Uses::new(Order::Random, items),
+            metrics,
+            hosts: Hosts::default(),
+            retry: None,
+            profile: None,
+        };
         let http1 = Stack {
             router: Router::Single,
             rules: vec![rule],

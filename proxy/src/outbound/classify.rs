@@ -64,6 +64,7 @@ pub(super) fn route_status(stack: &Stack, outcome: Outcome) -> RouteStatus {
 
 pub(super) fn error_of(failure: Failure) -> RouteError {
     match failure {
+        Failure::Connect(ConnectError::Full | ConnectError::Busy) => RouteError::FailFast,
         Failure::Connect(ConnectError::Io(_) | ConnectError::TimedOut | ConnectError::Tls { .. }) => {
             RouteError::Io
         }

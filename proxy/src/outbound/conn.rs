@@ -3,20 +3,18 @@
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use proxy_net::engine::{
-    Accepted, CloseReport, ConnId, Detected, Direction, EndpointId, Progress, ServeHttp, Step,
-};
+use proxy_net::engine::{Accepted, CloseReport, ConnId, Detected, EndpointId, Progress, ServeHttp, Step};
 
 use super::Outbound;
 use super::backend::{MemberRef, Waiter};
 use super::destination::DISCOVERY_TIMEOUT;
+use super::hosts::Passing;
 use super::plan::{Detect, Kind, Plan, StreamPlan};
 use super::refusal::Refusal;
 use super::select::NotNow;
 use crate::discovery::Target;
 use crate::metrics::{
-    CloseError, DetectResult, Errno, ErrorLabels, Id, Metrics, NoServerTls, Transport, TransportLabels,
-    TransportRoute,
+    CloseError, DetectResult, Errno, ErrorLabels, Id, NoServerTls, Transport, TransportLabels, TransportRoute,
 };
 use crate::model::NameAddr;
 use crate::model::outbound::StreamFilter;
@@ -26,6 +24,8 @@ use crate::worker::{Cx, Source, SourceTls};
 const SILENCE: Duration = Duration::from_millis(100);
 /// How long a client of a destination that is not served may take to show that it speaks HTTP, and so can be told why.
 const REFUSED_DETECT: Duration = Duration::from_secs(1);
+/// How long a ClientHello may take to be complete, where it is read for the name in it alone.
+const NAME_DETECT: Duration = Duration::from_secs(1);
 
 /// What is remembered of a connection.
 pub struct Conn {
@@ -46,12 +46,14 @@ pub struct Conn {
     since: Option<Instant>,
     /// The server name of its TLS.
     sni: Option<Box<str>>,
-    transport: Id<Transport>,
+    pub(super) transport: Id<Transport>,
     /// The route of its octets, once they have one.
-    route: Option<Id<TransportRoute>>,
+    pub(super) route: Option<Id<TransportRoute>>,
+    /// What is seen of its TLS, where that is looked for.
+    pub(super) passing: Option<Box<Passing>>,
     closed: CloseError,
     /// What was counted before the connection was over.
-    counted: (u64, u64),
+    pub(super) counted: (u64, u64),
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,6 +120,7 @@ impl Outbound {
             sni: None,
             transport,
             route: None,
+            passing: None,
             closed: CloseError::None,
             counted: (0, 0),
         };
@@ -153,6 +156,7 @@ impl Outbound {
             sni: None,
             transport: Id::default(),
             route: None,
+            passing: None,
             closed: CloseError::None,
             counted: (0, 0),
         };
@@ -180,7 +184,10 @@ impl Outbound {
             return *index;
         }
         let index = self.destination(cx, conn.target.clone());
-        conn.destination = Some((index, Rc::clone(&self.destinations[index].users)));
+        let destination = &mut self.destinations[index];
+        // Connections that come and go between two looks use it, too.
+        destination.idle_since = None;
+        conn.destination = Some((index, Rc::clone(&destination.users)));
         index
     }
 
@@ -239,17 +246,7 @@ impl Outbound {
                 conn.stage = Stage::Detecting;
                 Step::DetectHttp { timeout: cx.shared.config.outbound.detect_timeout, silence: None }
             }
-            (Stage::Sniffing, Progress::Hello { sni: Some(sni) }) => {
-                conn.sni = Some(sni.into());
-                self.tls(cx, conn)
-            }
-            (Stage::Sniffing, Progress::Hello { sni: None }) => {
-                self.refuse(cx, conn, "tls without a server name", CloseError::Unknown)
-            }
-            (Stage::Sniffing, Progress::NotTls) => self.refuse(cx, conn, "not tls", CloseError::Unknown),
-            (Stage::Sniffing, Progress::TimedOut) => {
-                self.refuse(cx, conn, "tls detection timeout", CloseError::Unknown)
-            }
+            (Stage::Sniffing, event) => self.sniffed(cx, conn, &event),
             (Stage::Queued, _) => self.again(cx, conn),
             (stage, event) => {
                 tracing::error!(?stage, ?event, "unexpected step of an outbound connection");
@@ -278,6 +275,11 @@ impl Outbound {
             (Kind::Refuse(refusal), _) => {
                 let label = refusal.label();
                 self.refuse(cx, conn, label, CloseError::Unknown)
+            }
+            (_, Some(_)) if plan.names_hosts && !conn.is_octets => {
+                // It goes the same way whatever it is; if it is TLS, the name is worth knowing.
+                conn.stage = Stage::Sniffing;
+                Step::SniffTls { timeout: NAME_DETECT, silence: None }
             }
             (_, Some(stream)) => self.stream(cx, conn, stream),
             (_, None) => self.refuse(cx, conn, "not http", CloseError::Unknown),
@@ -329,6 +331,35 @@ impl Outbound {
             _ => cx.shared.config.outbound.detect_timeout,
         };
         Step::DetectHttp { timeout, silence: None }
+    }
+
+    /// What its first octets are, where TLS is looked for.
+    fn sniffed(&mut self, cx: &mut Cx<'_, '_>, conn: &mut Conn, event: &Progress<'_>) -> Step {
+        let Some(plan) = conn.plan.clone() else {
+            return self.refuse(cx, conn, "no plan", CloseError::Unknown);
+        };
+        let is_tls = matches!(event, Progress::Hello { .. });
+        if let Progress::Hello { sni: Some(sni) } = event {
+            conn.sni = Some((*sni).into());
+        }
+        let stream = match &plan.kind {
+            Kind::Tls(tls) => conn.sni.as_deref().and_then(|sni| tls.find(sni)),
+            _ => plan.stream(),
+        };
+        if is_tls {
+            let now = cx.now();
+            let passing = Passing::new(cx, &plan, stream, conn.sni.as_deref(), now);
+            conn.passing = Some(Box::new(passing));
+        }
+        match (&plan.kind, event) {
+            (Kind::Tls(_), Progress::Hello { sni: Some(_) }) => self.tls(cx, conn),
+            (Kind::Tls(_), Progress::Hello { sni: None }) => {
+                self.refuse(cx, conn, "tls without a server name", CloseError::Unknown)
+            }
+            (Kind::Tls(_), Progress::NotTls) => self.refuse(cx, conn, "not tls", CloseError::Unknown),
+            (Kind::Tls(_), _) => self.refuse(cx, conn, "tls detection timeout", CloseError::Unknown),
+            (_, _) => self.again(cx, conn),
+        }
     }
 
     /// TLS whose server name is known.
@@ -442,6 +473,9 @@ impl Outbound {
         counts.written += report.written.saturating_sub(conn.counted.1);
         *counts.closed.at(Errno(report.errno)) += 1;
         metrics.transport.release(conn.transport, now);
+        if let Some(passing) = conn.passing {
+            passing.end(metrics, now);
+        }
         if let Some(route) = conn.route {
             let error = match conn.closed {
                 CloseError::None if report.errno != 0 => CloseError::Io,
@@ -464,21 +498,6 @@ impl Outbound {
 }
 
 // === helpers ===
-
-/// Octets of a tunnel have passed.
-pub(crate) fn tunneled(metrics: &mut Metrics, conn: &mut Conn, direction: Direction, octets: usize) {
-    let counts = &mut metrics.transport[conn.transport];
-    match direction {
-        Direction::Request => {
-            counts.read += octets as u64;
-            conn.counted.0 += octets as u64;
-        }
-        Direction::Response => {
-            counts.written += octets as u64;
-            conn.counted.1 += octets as u64;
-        }
-    }
-}
 
 /// Counts what detection of HTTP found.
 fn count_detection(cx: &mut Cx<'_, '_>, conn: &Conn, event: &Progress<'_>) {

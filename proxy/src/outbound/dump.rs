@@ -67,6 +67,7 @@ fn dump_backend(cx: &Cx<'_, '_>, backend: &Backend) -> Value {
                 "requests": load.requests,
                 "connections": load.connections,
                 "latency_seconds": member.estimate.estimate(&backend.ewma, now),
+                "breaker": member.breaker.as_ref().map(|breaker| if breaker.is_shut() { "shut" } else { "open" }),
                 "shut_for_seconds": shut.map(|until| until.saturating_duration_since(now).as_secs_f64()),
                 "last_error": error,
             })
@@ -87,6 +88,7 @@ fn dump_backend(cx: &Cx<'_, '_>, backend: &Backend) -> Value {
         "name": name,
         "kind": kind,
         "discovery": known,
+        "answered_seconds_ago": backend.answered.map(|at| now.saturating_duration_since(at).as_secs_f64()),
         "waiting": backend.waiting.len(),
         "failing_fast": backend.shut_since.is_some(),
         "endpoints": endpoints,

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use bytes::Bytes;
-use proxy_net::engine::{EndpointSpec, EndpointTls, HttpVersion, Prefaces, Upstream};
+use proxy_net::engine::{EndpointQueue, EndpointSpec, EndpointTls, HttpVersion, Prefaces, Upstream};
 use proxy_net::transport_header::{Header, Session};
 use rustls_pki_types::{DnsName, ServerName};
 
@@ -53,6 +53,8 @@ impl Surroundings<'_> {
             tls,
             preface: if header { prefaces(endpoint) } else { Prefaces::default() },
             connect_timeout: config.connect_timeout,
+            // A backend has its own queue; here a request waits only while a connection is made.
+            queue: EndpointQueue { capacity: usize::MAX, wait: config.connect_timeout },
             backoff: config.backoff,
             keep_alive: config.connect.keep_alive,
             user_timeout: config.connect.user_timeout,

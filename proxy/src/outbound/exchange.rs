@@ -12,7 +12,7 @@ use super::backend::MemberRef;
 use super::headers;
 use super::plan::{Plan, Router, RuleUse, Stack};
 use super::refusal::{Asker, Refusal};
-use crate::metrics::RouteError;
+use crate::metrics::{Id, OutboundRoute, RouteError};
 use crate::model::Endpoint;
 use crate::model::outbound::{Retry, RetryOn, RuleTimeouts};
 use crate::model::route::{Failure, Filter, Found, Parts};
@@ -37,6 +37,8 @@ pub struct Exchange {
     pub(super) arrived: Instant,
     /// Its rule, and the place of that in the stack.
     pub(super) found: Option<(Found, usize)>,
+    /// The series of its host on the rule, where hosts are counted.
+    pub(super) host: Option<Id<OutboundRoute>>,
     pub(super) timeouts: RuleTimeouts,
     /// Until the response head, for profiles.
     pub(super) deadline: Option<Duration>,
@@ -96,6 +98,7 @@ impl Exchange {
             asker: Asker { grpc: is_grpc, informed: cx.shared.config.outbound.informational_headers },
             arrived: request.at,
             found: None,
+            host: None,
             timeouts: RuleTimeouts::default(),
             deadline: None,
             retry: None,
@@ -115,6 +118,11 @@ impl Exchange {
     pub(super) fn rule<'p>(&self, plan: &'p Plan) -> Option<&'p RuleUse> {
         let (_, index) = self.found?;
         plan.stack(self.version == HttpVersion::Http2)?.rules.get(index)
+    }
+
+    /// The series of the rule that it counts for.
+    pub(super) fn series(&self, rule: &RuleUse) -> Id<OutboundRoute> {
+        self.host.unwrap_or(rule.metrics)
     }
 
     /// Filters, time limits and retries of the rule.

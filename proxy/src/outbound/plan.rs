@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use proxy_net::budget::RetryBudget;
 
+use super::hosts::Hosts;
 use super::refusal::Refusal;
 use crate::metrics::Detect as Detection;
 use crate::metrics::{
@@ -22,6 +23,8 @@ use crate::model::{Meta, OutboundPolicy, Profile};
 pub(super) struct Plan {
     pub(super) parent: Meta,
     pub(super) kind: Kind,
+    /// Whether names of hosts are in its series.
+    pub(super) names_hosts: bool,
     /// Connections by what they speak.
     pub(super) protocol: Id<Protocols>,
     /// What detection finds.
@@ -100,6 +103,8 @@ pub(super) enum Side {
 pub(super) struct RuleUse {
     pub(super) uses: Uses,
     pub(super) metrics: Id<OutboundRoute>,
+    /// The same by host, where hosts are counted.
+    pub(super) hosts: Hosts,
     pub(super) retry: Option<Rc<Retry>>,
     pub(super) profile: Option<ProfileSeries>,
 }
@@ -136,6 +141,8 @@ pub(super) struct BackendUse {
 
 /// What is done with connections of octets.
 pub(super) struct StreamPlan {
+    /// The route.
+    pub(super) meta: Meta,
     pub(super) uses: Uses,
     pub(super) closed: Option<StreamFilter>,
     pub(super) metrics: Id<TransportRoute>,
@@ -156,6 +163,7 @@ impl Plan {
         Self {
             parent: Meta::new_default("invalid"),
             kind: Kind::Refuse(refusal),
+            names_hosts: false,
             protocol: Id::default(),
             detection: Id::default(),
             backends: Vec::new(),
@@ -169,6 +177,12 @@ impl Plan {
             Kind::Http(http) => Some(http.http2.as_ref().filter(|_| is_http2).unwrap_or(&http.http1)),
             _ => None,
         }
+    }
+
+    /// All routes of requests.
+    pub(super) fn stacks(&self) -> impl Iterator<Item = &Stack> {
+        let http = if let Kind::Http(http) = &self.kind { Some(http) } else { None };
+        http.into_iter().flat_map(|http| [Some(&http.http1), http.http2.as_ref()]).flatten()
     }
 
     /// Where octets go, for plans that have such a place.

@@ -139,8 +139,9 @@ impl Refusal {
                 headers.push(headers::PROXY_CONNECTION, b"close");
             }
         }
+        let reason = is_said.then(|| shape.text.as_ref().into());
         let grpc = asker.grpc.then(|| (shape.grpc, shape.text.into_owned()));
-        Box::new(Reply { status: shape.status, headers, grpc, close: shape.close })
+        Box::new(Reply { status: shape.status, headers, grpc, reason, close: shape.close })
     }
 
     fn shape(&self) -> Shape {
@@ -232,7 +233,9 @@ impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
         match failure {
             Failure::Connect(ConnectError::Io(_)) => Self::ConnectRefused,
-            Failure::Connect(ConnectError::TimedOut) => Self::ConnectTimeout,
+            Failure::Connect(ConnectError::TimedOut | ConnectError::Full | ConnectError::Busy) => {
+                Self::ConnectTimeout
+            }
             Failure::Connect(ConnectError::Tls { .. }) => Self::ConnectTls,
             Failure::Reset(_) => Self::Reset,
             Failure::Closed | Failure::Protocol | Failure::ClientGone => Self::Io,

@@ -178,6 +178,11 @@ impl Outbound {
             return self.refuse_request(cx, exchange, Refusal::RouteNotFound);
         };
         exchange.found = Some((found, stack.index(found)));
+        if plan.names_hosts
+            && let Some(rule) = exchange.rule(&plan).filter(|rule| rule.profile.is_none())
+        {
+            exchange.host = rule.hosts.series(cx, &plan, stack, found, parts.host);
+        }
         if let Err(refusal) = exchange.prepare(cx, stack, found, head) {
             return self.refuse_request(cx, exchange, refusal);
         }

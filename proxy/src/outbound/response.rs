@@ -255,7 +255,7 @@ impl Outbound {
         let took = summary.ended.saturating_duration_since(summary.started);
         let success = !self.is_failure(&plan, &exchange);
         let metrics = &mut cx.shared.metrics;
-        let series = &mut metrics.outbound_route[rule.metrics];
+        let series = &mut metrics.outbound_route[exchange.series(rule)];
         series.request_duration.observe(took);
         *series.request_statuses.at(route_status(stack, outcome)) += 1;
         if let Some(profile) = rule.profile {
@@ -326,7 +326,7 @@ pub(crate) fn data(metrics: &mut Metrics, exchange: &Exchange, direction: Direct
     let Some(rule) = exchange.plan.as_ref().and_then(|plan| exchange.rule(plan)) else { return };
     match direction {
         Direction::Request => {
-            metrics.outbound_route[rule.metrics].request_frames.observe_octets(octets as u64);
+            metrics.outbound_route[exchange.series(rule)].request_frames.observe_octets(octets as u64);
         }
         Direction::Response => {
             let item = exchange.attempt.and_then(|tried| rule.uses.items.get(tried.item));

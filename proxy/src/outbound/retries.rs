@@ -34,7 +34,7 @@ impl Outbound {
             let wanted = outcome.status.is_some_and(|status| retry.on.http(status))
                 || outcome.grpc.is_some_and(|code| retry.on.grpc(u32::from(code)));
             let random = cx.ctl.random();
-            let metrics = &mut cx.shared.metrics.outbound_route[rule.metrics];
+            let metrics = &mut cx.shared.metrics.outbound_route[exchange.series(rule)];
             if !wanted {
                 metrics.retry_successes += u64::from(exchange.retries > 0);
                 return None;
@@ -44,10 +44,10 @@ impl Outbound {
                 return None;
             }
             if !attempt.replayable || self.choose(cx, &rule.uses).is_none() {
-                cx.shared.metrics.outbound_route[rule.metrics].retry_overflow += 1;
+                cx.shared.metrics.outbound_route[exchange.series(rule)].retry_overflow += 1;
                 return None;
             }
-            cx.shared.metrics.outbound_route[rule.metrics].retry_requests += 1;
+            cx.shared.metrics.outbound_route[exchange.series(rule)].retry_requests += 1;
             return Some(self.backoff(exchange, hint, random));
         }
         let failed = exchange.profile_retry && self.is_failure(&plan, exchange);
@@ -82,7 +82,7 @@ impl Outbound {
         }
         if let Some(retry) = &exchange.retry {
             let random = cx.ctl.random();
-            let metrics = &mut cx.shared.metrics.outbound_route[rule.metrics];
+            let metrics = &mut cx.shared.metrics.outbound_route[exchange.series(rule)];
             if exchange.retries >= retry.max_retries {
                 metrics.retry_limit_exceeded += 1;
                 return None;

@@ -474,6 +474,21 @@ fn what_nobody_uses_is_forgotten() {
 }
 
 #[test]
+fn what_is_used_for_a_moment_again_and_again_is_kept() {
+    let server = named("a");
+    let world = World::new(&[service()], &[]);
+    world.endpoints("web.ns:80", only(&[server]));
+    world.policy(&service(), detect(vec![rule(vec![(balancer("web.ns:80"), 1)])], balancer("web.ns:80")));
+    let end = Instant::now() + Duration::from_secs(5);
+    while Instant::now() < end {
+        assert_eq!(Client::new(world.listener(&service())).get("/", &[]).body, "a");
+        std::thread::sleep(Duration::from_millis(150));
+    }
+    // Without discovery, what is forgotten could not be found again.
+    assert!(world.forgotten().is_empty(), "{:?}", world.forgotten());
+}
+
+#[test]
 fn what_discovery_rejects_is_refused_with_the_reason() {
     let world = World::new(&[service()], &[]);
     world.say(Update::Outbound(service(), Answer::Rejected("invalid_argument")));

@@ -1,5 +1,7 @@
 //! What the admin server asks of this process.
 
+mod requests;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +14,7 @@ use proxy_net::headers::HeaderList;
 use serde_json::json;
 use tokio::sync::watch;
 
+use self::requests::Counted;
 use super::counts::Sources;
 use super::shutdown::Trigger;
 use super::workers::Workers;
@@ -20,7 +23,7 @@ use crate::admin::{Process, Verdict};
 use crate::discovery::{Answer, Deliver, Inspector, Update, WatchState};
 use crate::identity::State;
 use crate::inbound::judge::Matched;
-use crate::metrics::Snapshot;
+use crate::metrics::{ControlMetrics, Snapshot};
 use crate::model::InboundPolicy;
 use crate::model::inbound::Peer;
 use crate::worker::Message;
@@ -40,21 +43,24 @@ pub(super) struct Proxy {
     pub(super) trigger: Option<Trigger>,
 }
 
-/// The policy of the admin port, as it changes. Cheap to clone.
+/// The policy of the admin port, as it changes, and where its decisions are counted. Cheap to clone.
 #[derive(Clone)]
-pub(super) struct Policy(Arc<ArcSwap<InboundPolicy>>);
+pub(super) struct Policy {
+    in_force: Arc<ArcSwap<InboundPolicy>>,
+    metrics: ControlMetrics,
+}
 
 // === impl Policy ===
 
 impl Policy {
     /// The default, until something is known.
-    pub(super) fn new(default: Arc<InboundPolicy>) -> Self {
-        Self(Arc::new(ArcSwap::new(default)))
+    pub(super) fn new(default: Arc<InboundPolicy>, metrics: ControlMetrics) -> Self {
+        Self { in_force: Arc::new(ArcSwap::new(default)), metrics }
     }
 
     /// How discovery tells it. Where it says nothing of use, what was in force stays so.
     pub(super) fn deliver(&self) -> Deliver {
-        let policy = self.0.clone();
+        let policy = self.in_force.clone();
         Box::new(move |update| {
             if let Update::Inbound(_, Answer::Found(found)) = update {
                 policy.store(found);
@@ -70,14 +76,19 @@ impl Policy {
             Shown::Nothing => Peer::Meshed(None),
             Shown::Identity(id) => Peer::Meshed(Some(id.clone())),
         };
-        let policy = self.0.load();
+        let policy = self.in_force.load();
         let head = head_of(request);
         let Some(matched) = Matched::of(&policy, &head) else {
+            requests::refused(&self.metrics, client, &policy, None);
             return Verdict::Deny(StatusCode::NOT_FOUND, "no route matches".to_owned());
         };
         match policy.authorize_route(matched.route, client.addr.ip(), &peer) {
-            Some(_) => Verdict::Allow(None),
+            Some((_, authorization)) => {
+                let counted = Counted::begin(&self.metrics, client, &policy, &matched, &authorization.meta);
+                Verdict::Allow(Some(Box::new(move |status, took| counted.end(status, took))))
+            }
             None => {
+                requests::refused(&self.metrics, client, &policy, Some(&matched));
                 let reason = format!("{} does not let {} in", policy.meta, client.addr.ip());
                 Verdict::Deny(StatusCode::FORBIDDEN, reason)
             }

@@ -24,7 +24,7 @@ use crate::identity::{self, Alpn, Identity};
 use crate::inbound;
 use crate::logging::Levels;
 use crate::logging::output::Output;
-use crate::metrics::ControlMetrics;
+use crate::metrics::{ControlCounts, ControlKind, ControlMetrics};
 use crate::tap;
 use crate::trace::{self, Exporter, Tracer};
 
@@ -51,27 +51,23 @@ pub(super) async fn run(parts: Parts<'_>) -> Result<(), Failure> {
     let admin_listener = listen(&config.admin.listen)?;
     let mut resolvers = Resolvers::new(&config);
     let metrics = ControlMetrics::default();
-    let identity = identity::start(
-        &config.identity,
-        &config.control,
-        &resolvers.named("identity"),
-        time_of_day,
-        &metrics,
-    )
-    .map_err(|error| Failure::Config(error.to_string()))?;
-    let clients = Clients::spawn(&config, |name| resolvers.named(name), &identity.state, &metrics)
+    let counted = ControlCounts { metrics: metrics.clone(), clock: time_of_day };
+    let identity = identity::start(&config.identity, &config.control, &resolvers.named("identity"), &counted)
+        .map_err(|error| Failure::Config(error.to_string()))?;
+    let clients = Clients::spawn(&config, |name| resolvers.named(name), &identity.state, &counted)
         .map_err(|error| Failure::Config(error.to_string()))?;
 
     let count = config.process.workers(Cpus::of_process());
     let prepared = Prepared::new(count);
-    let policy = Policy::new(inbound::Settings::new(&config, count).default_policy(admin_port(&config)));
+    let default = inbound::Settings::new(&config, count).default_policy(admin_port(&config));
+    let policy = Policy::new(default, metrics.clone());
     let mut delivers = prepared.delivers();
     delivers.push(policy.deliver());
     let hub = Hub::new(&config, clients, delivers);
     hub.discovery(count).watch(Key::Inbound(admin_port(&config)));
     let inspector = hub.inspector();
     let tracer = match &config.trace {
-        Some(trace) => Some(export_spans(trace, &config, &identity, &mut resolvers, started, &metrics)?),
+        Some(trace) => Some(export_spans(trace, &config, &identity, &mut resolvers, started, &counted)?),
         None => None,
     };
     let (workers, ended) = prepared
@@ -150,15 +146,15 @@ fn export_spans(
     identity: &Identity,
     resolvers: &mut Resolvers,
     started: Started,
-    metrics: &ControlMetrics,
+    counts: &ControlCounts,
 ) -> Result<Tracer, Failure> {
-    let client =
-        ClientConfig::new(&trace.collector, &all.control, &identity.state, ClientAuth::Required, metrics)
-            .map_err(|error| Failure::Config(error.to_string()))?;
+    let (auth, kind) = (ClientAuth::Required, ControlKind::OpenTelemetry);
+    let client = ClientConfig::new(&trace.collector, &all.control, &identity.state, auth, kind, counts)
+        .map_err(|error| Failure::Config(error.to_string()))?;
     let client = Client::spawn(client, resolvers.named("opentelemetry"));
     let exporter = Exporter::new(trace::resource(trace, started.wall), time_of_day);
     let tracer = exporter.tracer();
-    tokio::spawn(exporter.run(client, metrics.clone()));
+    tokio::spawn(exporter.run(client, counts.metrics.clone()));
     Ok(tracer)
 }
 

@@ -73,6 +73,7 @@ fn discovery(metrics: &mut Metrics, counts: &Counts) {
         let counts = &counts.kinds[kind as usize];
         let id = metrics.discovery.register(&DiscoveryLabels { kind: kind.label(), reason: "" });
         metrics.discovery[id].age = Level(counts.stale_for.as_secs_f64());
+        metrics.discovery[id].messages.0 = counts.messages;
         metrics.discovery[id].ended.0 = counts.streams.saturating_sub(counts.watched - counts.stale);
     }
     for (kind, reason, count) in &counts.invalid {
@@ -83,12 +84,13 @@ fn discovery(metrics: &mut Metrics, counts: &Counts) {
 
 fn constants(metrics: &mut Metrics) {
     let profile = if cfg!(debug_assertions) { "debug" } else { "release" };
+    // What is given when it is built: without these variables the same source gives the same binary wherever it is built.
     let build = [
-        ("vendor", "linkerd"),
-        ("version", env!("CARGO_PKG_VERSION")),
+        ("date", option_env!("LINKERD2_PROXY_BUILD_DATE").unwrap_or_default()),
+        ("git_sha", option_env!("LINKERD2_PROXY_GIT_SHA").unwrap_or_default()),
         ("profile", profile),
-        ("date", ""),
-        ("git_sha", ""),
+        ("vendor", option_env!("LINKERD2_PROXY_VENDOR").unwrap_or("linkerd")),
+        ("version", env!("CARGO_PKG_VERSION")),
     ];
     let rustls = [
         ("tls_suites", "TLS13_AES_128_GCM_SHA256,TLS13_AES_256_GCM_SHA384,TLS13_CHACHA20_POLY1305_SHA256"),

@@ -16,6 +16,8 @@ use super::filter::Observed;
 use crate::metrics::{ClientTls, Direction, ServerTls};
 use crate::model::Labels;
 
+/// The field that says why a proxy made a response itself.
+const PROXY_ERROR: &str = "l5d-proxy-error";
 /// Octets of headers that one event carries; further fields are left out.
 const MAX_HEADERS: usize = 32 * 1024;
 /// Octets of a path or authority that an event carries.
@@ -84,6 +86,17 @@ pub(super) fn end(
         eos: end.map(|end| Eos { end: Some(end) }),
         trailers,
     })
+}
+
+/// The fields of a response, and among them why the proxy made it. That one is shown to every watcher, whether it asks for
+/// fields or not, and whether the client was told or not.
+pub(super) fn response_headers(head: &HeaderList, extract: bool, reason: Option<&str>) -> Option<Headers> {
+    let mut shown = if extract { headers(head) } else { Headers::default() };
+    if let Some(reason) = reason {
+        shown.headers.retain(|field| field.name != PROXY_ERROR);
+        shown.headers.push(Header { name: PROXY_ERROR.to_owned(), value: reason.as_bytes().to_vec() });
+    }
+    (extract || reason.is_some()).then_some(shown)
 }
 
 /// Fields in their order, within a bound.

@@ -180,7 +180,11 @@ fn summary(started: Instant, millis: u64, failure: Option<Failure>) -> Summary {
 fn exchange(taps: &mut Taps, path: &str, status: &str, millis: u64) {
     let start = Instant::now();
     if let Some(mut tapped) = request(taps, start, &get(path)) {
-        tapped.response(start + Duration::from_millis(millis), &list([(":status", status), ("server", "s")]));
+        tapped.response(
+            start + Duration::from_millis(millis),
+            &list([(":status", status), ("server", "s")]),
+            None,
+        );
         tapped.end(&summary(start, millis + 5, None));
     }
 }
@@ -200,7 +204,7 @@ async fn a_watcher_sees_request_response_and_end() {
     let mut taps = world.worker();
     let start = Instant::now();
     let mut tapped = request(&mut taps, start, &get("/books")).unwrap();
-    tapped.response(start + Duration::from_millis(20), &list([(":status", "200"), ("server", "s")]));
+    tapped.response(start + Duration::from_millis(20), &list([(":status", "200"), ("server", "s")]), None);
     tapped.trailers(&list([("grpc-status", "5"), ("grpc-message", "no")]));
     tapped.end(&summary(start, 50, None));
 
@@ -222,6 +226,26 @@ async fn a_watcher_sees_request_response_and_end() {
     assert_eq!(end.since_response_init.unwrap().nanos, 30_000_000);
     assert_eq!(end.eos.unwrap().end, Some(eos::End::GrpcStatusCode(5)));
     assert_eq!(end.trailers.unwrap().headers.len(), 2);
+}
+
+#[tokio::test]
+async fn a_watcher_learns_why_a_proxy_answers_itself_without_asking_for_fields() {
+    let world = World::start().await;
+    let mut events = world.observe(asking(10, all(), false)).await.unwrap();
+    let mut taps = world.worker();
+    for (status, reason) in [("403", Some("not let in")), ("403", None)] {
+        let start = Instant::now();
+        let mut tapped = request(&mut taps, start, &get("/")).unwrap();
+        tapped.response(start, &list([(":status", status), ("server", "s")]), reason);
+        tapped.end(&summary(start, 1, None));
+        let _ = next(&mut events).await;
+        let (_, HttpEvent::ResponseInit(response)) = next(&mut events).await else { panic!() };
+        let fields = response.headers.map(|fields| fields.headers);
+        let shown = fields.map(|fields| fields.into_iter().map(|it| (it.name, it.value)).collect::<Vec<_>>());
+        let wanted = reason.map(|text| vec![("l5d-proxy-error".to_owned(), text.as_bytes().to_vec())]);
+        assert_eq!(shown, wanted);
+        let _ = next(&mut events).await;
+    }
 }
 
 #[tokio::test]
@@ -392,7 +416,7 @@ async fn a_filter_on_the_status_of_grpc_waits_for_the_end() {
     for (path, status) in [("/ok", "0"), ("/unavailable", "14")] {
         let start = Instant::now();
         let mut tapped = request(&mut taps, start, &get(path)).unwrap();
-        tapped.response(start, &list([(":status", "200")]));
+        tapped.response(start, &list([(":status", "200")]), None);
         tapped.trailers(&list([("grpc-status", status)]));
         tapped.end(&summary(start, 1, None));
     }

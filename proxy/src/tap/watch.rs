@@ -272,8 +272,8 @@ impl OwnedObserved {
 // === impl Tapped ===
 
 impl Tapped {
-    /// The head that the client gets, made here or elsewhere.
-    pub fn response(&mut self, now: Instant, head: &HeaderList) {
+    /// The head that the client gets, made elsewhere, or here for a reason.
+    pub fn response(&mut self, now: Instant, head: &HeaderList, reason: Option<&str>) {
         let number = |name: &[u8]| std::str::from_utf8(head.value(name)?).ok()?.parse::<u16>().ok();
         self.responded = Some(now);
         self.later.status = number(b":status");
@@ -281,7 +281,7 @@ impl Tapped {
         self.later.grpc = number(b"grpc-status");
         let since = now.saturating_duration_since(self.started);
         for watcher in &mut self.watchers {
-            let extract = |tap: &Tap| tap.extract.then(|| event::headers(head));
+            let extract = |tap: &Tap| event::response_headers(head, tap.extract, reason);
             let status = self.later.status.unwrap_or(0);
             match watcher {
                 Watcher::Shown(tap) => {

@@ -129,6 +129,15 @@ impl Tracer {
     }
 }
 
+// === impl Traced ===
+
+impl Traced {
+    /// The endpoint is chosen.
+    pub fn sent_to(&mut self, server: SocketAddr) {
+        self.request.server = server;
+    }
+}
+
 // === impl Request ===
 
 impl Request {

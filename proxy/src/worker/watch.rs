@@ -123,7 +123,13 @@ impl Watching {
     ) {
         let Some(state) = watched.0.as_deref_mut() else { return };
         match step {
-            RequestStep::Forward(_) => self.show(state, now, head, place()),
+            RequestStep::Forward(_) => {
+                let place = place();
+                if let (Some(traced), Some(place)) = (&mut state.traced, &place) {
+                    traced.sent_to(place.addr);
+                }
+                self.show(state, now, head, place);
+            }
             RequestStep::Reply(reply) => {
                 self.show(state, now, head, place());
                 self.replied(state, now, reply);
@@ -143,7 +149,7 @@ impl Watching {
     ) {
         let Some(state) = watched.0.as_deref_mut() else { return };
         if let Some(tapped) = &mut state.tapped {
-            tapped.response(now, head);
+            tapped.response(now, head, None);
             if let Some(trailers) = trailers {
                 tapped.trailers(trailers);
             }
@@ -209,7 +215,7 @@ impl Watching {
                 head.push(b"grpc-status", code.to_string().as_bytes());
                 head.push(b"grpc-message", message.as_bytes());
             }
-            tapped.response(now, &head);
+            tapped.response(now, &head, reply.reason.as_deref());
         }
         self.answered(state, now, reply.status);
     }

@@ -34,7 +34,12 @@ struct Counts {
 
 impl Fleet {
     /// Connects all proxies at once; none waits for another.
-    pub(crate) async fn connect(server: &Server, size: &Size) -> Self {
+    pub(crate) fn connect(server: &Server, size: &Size) -> Self {
+        Self::connect_some(server, size, 0..size.proxies)
+    }
+
+    /// Connects the proxies with these numbers.
+    pub(crate) fn connect_some(server: &Server, size: &Size, proxies: std::ops::Range<usize>) -> Self {
         let none = || (0..size.services).map(|_| AtomicUsize::new(0)).collect();
         let counts = Arc::new(Counts {
             served: AtomicUsize::new(0),
@@ -43,16 +48,13 @@ impl Fleet {
             subscribers: none(),
         });
         let mut tasks = Vec::new();
-        for proxy in 0..size.proxies {
+        let streams = proxies.len() * size.destinations * size.apis;
+        for proxy in proxies {
             let used: Vec<usize> = size.used_by(proxy).collect();
-            let (counts, discovery, policy) = (Arc::clone(&counts), server.discovery, server.policy);
-            tasks.push(tokio::spawn(run(used, counts, discovery, policy)));
+            let (counts, discovery, policy) = (Arc::clone(&counts), server.discovery(), server.policy);
+            tasks.push(tokio::spawn(run(used, size.apis, counts, discovery, policy)));
         }
-        Self { counts, streams: size.proxies * size.destinations * 3, tasks }
-    }
-
-    pub(crate) fn streams(&self) -> usize {
-        self.streams
+        Self { counts, streams, tasks }
     }
 
     /// Waits until every stream had its first message.
@@ -98,10 +100,10 @@ impl Drop for Fleet {
     }
 }
 
-/// One proxy: two connections, three streams for each destination.
-async fn run(used: Vec<usize>, counts: Arc<Counts>, discovery: SocketAddr, policy: SocketAddr) {
+/// One proxy: a connection for each API, and up to three streams for each destination.
+async fn run(used: Vec<usize>, apis: usize, counts: Arc<Counts>, discovery: SocketAddr, policy: SocketAddr) {
     let mut discovery = connect(discovery).await;
-    let mut policy = connect(policy).await;
+    let mut policy = if apis > 2 { Some(connect(policy).await) } else { None };
     let mut streams = tokio::task::JoinSet::new();
     for service in used {
         counts.subscribers[service].fetch_add(1, Ordering::Relaxed);
@@ -117,9 +119,12 @@ async fn run(used: Vec<usize>, counts: Arc<Counts>, discovery: SocketAddr, polic
         let service_of = "/io.linkerd.proxy.destination.Destination";
         let body = open(&mut discovery, &format!("{service_of}/Get"), &get(name)).await;
         streams.spawn(read(body, Arc::clone(&counts), Some(service)));
-        let body = open(&mut discovery, &format!("{service_of}/GetProfile"), &get(address)).await;
-        streams.spawn(read(body, Arc::clone(&counts), None));
-        let body = open(&mut policy, "/io.linkerd.proxy.outbound.OutboundPolicies/Watch", &spec).await;
+        if apis > 1 {
+            let body = open(&mut discovery, &format!("{service_of}/GetProfile"), &get(address)).await;
+            streams.spawn(read(body, Arc::clone(&counts), None));
+        }
+        let Some(policy) = &mut policy else { continue };
+        let body = open(policy, "/io.linkerd.proxy.outbound.OutboundPolicies/Watch", &spec).await;
         streams.spawn(read(body, Arc::clone(&counts), None));
     }
     while streams.join_next().await.is_some() {}

@@ -12,6 +12,8 @@ use mesh_tests::mesh::answers::{self, Endpoint as _, outbound};
 use mesh_tests::mesh::{
     Answer, Authority, ControlPlane, Link, Namespace, Process, ProxyConfig, Security, Start, addresses,
 };
+use nix::sched::{CpuSet, sched_setaffinity};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::client::{self, Run};
@@ -155,7 +157,7 @@ fn start_proxies(
 ) -> Result<Vec<Process>> {
     let core = std::thread::available_parallelism()?.get() - 1;
     let mut proxies = Vec::new();
-    if let System::Mesh { binary, .. } = system {
+    if let System::Mesh { binary, workers, .. } = system {
         let plane = script(client, server, service, mode)?;
         for (namespace, identity) in [(client, "client"), (server, "server")] {
             let home = folder.join(identity);
@@ -166,7 +168,9 @@ fn start_proxies(
             config.identity(&name, plane.authority().pem(), "token", &home)?;
             config.set("INBOUND_PORTS", format!("{HTTP_PORT},{TCP_PORT}"));
             config.set("LOG", "error");
-            config.cores = vec![core];
+            config.set("CORES", workers);
+            // A proxy has no more workers than cores, so it gets its one core when it has begun.
+            config.cores = if *workers > 1 { (0..=core).collect() } else { vec![core] };
             let start = config.start();
             proxies.push(Process::start(namespace, identity, folder, start)?);
         }
@@ -190,8 +194,22 @@ fn start_proxies(
         for namespace in [client, server] {
             wait("readiness", || namespace.run(is_ready()))?;
         }
+        for pid in family(&proxies) {
+            pin(pid, core)?;
+        }
     }
     Ok(proxies)
+}
+
+/// Binds all threads of a process to a core.
+fn pin(pid: u32, core: usize) -> Result<()> {
+    let mut cores = CpuSet::new();
+    cores.set(core).context("no such core")?;
+    for task in std::fs::read_dir(format!("/proc/{pid}/task")).context("a proxy has ended")? {
+        let id = task?.file_name().to_string_lossy().parse().context("no number of a thread")?;
+        sched_setaffinity(Pid::from_raw(id), &cores).context("a thread cannot be bound to a core")?;
+    }
+    Ok(())
 }
 
 async fn is_ready() -> bool {

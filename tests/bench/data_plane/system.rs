@@ -21,11 +21,16 @@ pub(crate) enum System {
     Mesh {
         name: String,
         binary: PathBuf,
+        /// Its worker threads.
+        workers: usize,
     },
 }
 
 /// The name of our own proxy in options and tables.
 pub(crate) const OURS: &str = "ours";
+
+/// The same with two worker threads, on the same core.
+pub(crate) const OURS_TWICE: &str = "ours-2";
 
 /// The name of what the bars are ratios to.
 pub(crate) const REFERENCE: &str = "haproxy";
@@ -48,6 +53,8 @@ impl System {
             // Debian's nginx speaks no HTTP/2 to upstreams.
             Self::Nginx => workload.mode() == Mode::Http1,
             Self::Direct => workload != Workload::Idle,
+            // What a second worker costs is measured where the first one is busy.
+            Self::Mesh { workers: 2.., .. } => workload.is_closed(),
             _ => true,
         }
     }
@@ -72,14 +79,18 @@ pub(crate) fn prepare(options: &Options) -> Result<Vec<System>> {
     if wanted("envoy") {
         systems.push(System::Envoy(envoy()?));
     }
-    if wanted(OURS) {
+    if wanted(OURS) || wanted(OURS_TWICE) {
         let profile = if options.dev { Profile::Dev } else { Profile::Release };
         let binary = artifact::build("linkerd2-proxy", "linkerd2-proxy", profile)?;
-        systems.push(System::Mesh { name: OURS.to_owned(), binary });
+        for (name, workers) in [(OURS, 1), (OURS_TWICE, 2)] {
+            if wanted(name) {
+                systems.push(System::Mesh { name: name.to_owned(), binary: binary.clone(), workers });
+            }
+        }
     }
     for (name, binary) in others()? {
         if wanted(&name) {
-            systems.push(System::Mesh { name, binary });
+            systems.push(System::Mesh { name, binary, workers: 1 });
         }
     }
     if systems.is_empty() {

@@ -75,6 +75,11 @@ impl Workload {
         }
     }
 
+    /// Whether clients ask again as soon as they have an answer.
+    pub(crate) fn is_closed(self) -> bool {
+        !matches!(self, Self::Rate1000 | Self::Rate2000 | Self::Tcp | Self::Idle)
+    }
+
     /// Requests per second of an open loop.
     pub(crate) fn rate(self) -> Option<u32> {
         match self {

@@ -63,6 +63,27 @@ async fn hints_count_when_all_have_them_and_can_be_withdrawn() {
 }
 
 #[tokio::test]
+async fn weights_of_workloads_are_handed_out_and_nonsense_counts_as_one() {
+    let config = || Config { zone_weights: true, ..Config::default() };
+    let mut objects = two_zones();
+    objects[3]["metadata"]["annotations"] = json!({"balancer.linkerd.io/weight": "0.25"});
+    let world = World::configured(config(), &objects).await;
+    let mut east = world.get_as(WEB, &on("node-1")).await.unwrap();
+    let mut nowhere = world.get(WEB).await;
+    nowhere.become_(&["10.1.0.1:8080", "10.1.0.2:8080"]).await;
+    assert_eq!((nowhere.one("10.1.0.1:8080").weight, nowhere.one("10.1.0.2:8080").weight), (2_500, 10_000));
+    // Where zones are to weigh, those of the client's own count ten times.
+    east.become_(&["10.1.0.1:8080", "10.1.0.2:8080"]).await;
+    assert_eq!((east.one("10.1.0.1:8080").weight, east.one("10.1.0.2:8080").weight), (25_000, 10_000));
+    for (text, weight) in [("0", 0), ("many", 10_000), ("2", 20_000)] {
+        objects[3]["metadata"]["annotations"] = json!({"balancer.linkerd.io/weight": text});
+        world.apply(&objects[3]);
+        nowhere.next().await;
+        assert_eq!(nowhere.one("10.1.0.1:8080").weight, weight, "{text}");
+    }
+}
+
+#[tokio::test]
 async fn a_node_that_changes_its_zone_takes_its_clients_along() {
     // Flaw it answers: the zone of a client was read once and never again.
     let mut objects = two_zones();

@@ -42,7 +42,8 @@ async fn a_service_is_told_with_everything_a_proxy_needs() {
 #[tokio::test]
 async fn an_empty_service_is_told_at_once_and_again_when_it_empties() {
     // Flaw it answers: silence for zero endpoints made proxies retry for ever and keep stale addresses.
-    let world = World::with(&[service("web", "10.0.0.1"), pod("web-0", "10.1.0.1")]).await;
+    let objects = [service("web", "10.0.0.1"), pod("web-0", "10.1.0.1"), slice("web-a", "web", &[])];
+    let world = World::with(&objects).await;
     let mut stream = world.get(WEB).await;
     assert!(matches!(stream.next().await, Update::NoEndpoints(none) if none.exists));
     world.apply(&slice("web-a", "web", &[("web-0", "10.1.0.1")]));

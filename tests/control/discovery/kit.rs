@@ -1,6 +1,8 @@
 //! A control plane in this process, a cluster to feed it, and clients.
 
 pub(crate) mod api;
+pub(crate) mod between;
+pub(crate) mod remote;
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -14,10 +16,8 @@ use linkerd2_proxy_api::inbound::inbound_server_policies_client::InboundServerPo
 use linkerd2_proxy_api::outbound::outbound_policies_client::OutboundPoliciesClient;
 use linkerd2_proxy_api::outbound::{OutboundPolicy, TrafficSpec, traffic_spec};
 use mesh_control::config::Config;
-use mesh_control::destination::server::Destination;
-use mesh_control::grpc::{Limits, Method, Serve, serve};
+use mesh_control::grpc::{Api, Limits, serve};
 use mesh_control::index::shared::Shared;
-use mesh_control::policy::server::Policies;
 use mesh_control::runtime::Registry;
 use mesh_control::source::kube::Counters;
 use mesh_control::source::{self, files};
@@ -74,12 +74,13 @@ impl World {
         let (shutdown, down) = watch::channel(false);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let methods = Arc::new(Both(Destination::new(index.clone()), Policies::new(index.clone())));
+        let methods =
+            mesh_control::destination::server::METHODS.iter().chain(mesh_control::policy::server::METHODS);
+        let methods = Arc::new(Api::new(index.clone(), methods));
         let mut ready = index.ready();
         let mut world = Self { index: index.clone(), address, shutdown, backing, tasks: Vec::new() };
-        for object in objects {
-            world.apply(object);
-        }
+        // One after the other: an object may come twice, or name one before it.
+        objects.iter().for_each(|object| world.apply(object));
         let sink = Arc::new(index.clone());
         world.tasks.push(match &world.backing {
             Backing::Files(folder) => {
@@ -109,6 +110,22 @@ impl World {
                 std::fs::rename(aside, path).unwrap();
             }
             Backing::ApiServer(turn) => turn.apply(object),
+        }
+    }
+
+    /// Creates or replaces several objects at once.
+    pub(crate) fn apply_all(&self, objects: &[Value]) {
+        match &self.backing {
+            Backing::Files(_) => objects.iter().for_each(|object| self.apply(object)),
+            Backing::ApiServer(turn) => turn.apply_all(objects),
+        }
+    }
+
+    /// As [`World::apply`], for a Service whose endpoints its selector is to make.
+    pub(crate) fn apply_whole(&self, object: &Value) {
+        match &self.backing {
+            Backing::Files(_) => self.apply(object),
+            Backing::ApiServer(turn) => turn.apply_whole(object),
         }
     }
 
@@ -179,15 +196,6 @@ impl World {
     pub(crate) async fn profile_as(&self, path: &str, token: &str) -> Result<Profiles, tonic::Status> {
         let request = destination(&api::address(path), token);
         Ok(Profiles { stream: self.client().await.get_profile(request).await?.into_inner() })
-    }
-}
-
-/// Discovery and policy on one port.
-struct Both(Destination, Policies);
-
-impl Serve for Both {
-    fn call(&self, path: &str, body: hyper::body::Incoming) -> Option<Method> {
-        if path.contains(".destination.") { self.0.call(path, body) } else { self.1.call(path, body) }
     }
 }
 

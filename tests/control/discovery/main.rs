@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+mod admission;
 mod classes;
 mod faults;
 mod faults_api;
@@ -13,6 +14,11 @@ mod kit;
 mod outbound;
 mod owners;
 mod profile;
+mod refused;
+mod remote;
+mod selected;
+mod teardown;
+mod wire;
 
 /// The cluster is a directory of manifests.
 const PLACE: kit::Place = kit::Place::Files;

@@ -135,3 +135,83 @@ async fn a_split_becomes_overrides_and_its_removal_ends_them() {
     world.delete(&split(""));
     assert!(api.next().await.dst_overrides.is_empty());
 }
+
+#[tokio::test]
+async fn a_pod_that_is_not_ready_and_a_native_sidecar_are_known_with_their_identity() {
+    // Flaw it answers: ports of init containers, and of pods that were not ready, were not watched, so that clients were
+    // told of a plain address, kept their connections in the clear, and were refused.
+    let mut web = pod("web-0", "10.1.0.1");
+    let containers = web["spec"]["containers"].as_array_mut().unwrap();
+    let mut proxy = containers.pop().unwrap();
+    proxy["restartPolicy"] = json!("Always");
+    let agent = json!({"name": "agent", "image": "agent", "restartPolicy": "Always",
+        "ports": [{"name": "metrics", "containerPort": 9100}]});
+    web["spec"]["initContainers"] = json!([proxy, agent]);
+    web["status"]["conditions"] = json!([{"type": "Ready", "status": "False"}]);
+    let world = World::with(&[web.clone()]).await;
+    let mut app = world.profile("10.1.0.1:8080").await;
+    let mut agent = world.profile("10.1.0.1:9100").await;
+    for stream in [&mut app, &mut agent] {
+        let endpoint = stream.next().await.endpoint.unwrap();
+        assert!(endpoint.tls_identity.is_some(), "{endpoint:?}");
+        assert!(endpoint.protocol_hint.is_some(), "{endpoint:?}");
+    }
+    let mut port = world.watch_port(r#"{"ns":"shop","pod":"web-0"}"#, 9100).await.unwrap();
+    port.next().await;
+    // Becoming ready makes no difference for whoever talks to it directly.
+    web["status"]["conditions"] = json!([{"type": "Ready", "status": "True"}]);
+    world.apply(&web);
+    app.silent().await;
+    // A Server for the sidecar's port, by its name.
+    world.apply(&json!({"apiVersion": "policy.linkerd.io/v1beta3", "kind": "Server",
+        "metadata": {"name": "metrics", "namespace": "shop"},
+        "spec": {"podSelector": {"matchLabels": {"app": "web"}}, "port": "metrics", "proxyProtocol": "HTTP/1"}}));
+    assert_eq!(port.next().await.labels["name"], "metrics");
+}
+
+#[tokio::test]
+async fn a_split_takes_the_place_of_the_profiles_overrides_and_nothing_else() {
+    let split = |name: &str, created: &str, backends: serde_json::Value| {
+        json!({"apiVersion": "split.smi-spec.io/v1alpha1", "kind": "TrafficSplit",
+            "metadata": {"name": name, "namespace": "shop", "creationTimestamp": created},
+            "spec": {"service": "web", "backends": backends}})
+    };
+    let profile = json!({"apiVersion": "linkerd.io/v1alpha2", "kind": "ServiceProfile",
+        "metadata": {"name": "web.shop.svc.cluster.local", "namespace": "shop"},
+        "spec": {"routes": [{"name": "GET /", "condition": {"method": "GET", "pathRegex": "/"}}],
+            "dstOverrides": [{"authority": "old.shop.svc.cluster.local", "weight": "1"},
+                {"authority": "none.shop.svc.cluster.local:81", "weight": "0"}]}});
+    let world = World::with(&[service("web", "10.0.0.1"), profile]).await;
+    let mut stream = world.profile("10.0.0.1:80").await;
+    let names = |profile: &linkerd2_proxy_api::destination::DestinationProfile| -> Vec<(String, u32)> {
+        assert_eq!(profile.routes.len(), 1, "routes stay the profile's");
+        profile
+            .dst_overrides
+            .iter()
+            .map(|it| (it.authority.replace(".shop.svc.cluster.local", ""), it.weight))
+            .collect()
+    };
+    assert_eq!(names(&stream.next().await), [("old:80".to_owned(), 10_000)], "a share of zero is none");
+    // Backends that nobody knows are handed out: their share fails, which is what the user is to see.
+    let first = split(
+        "b-first",
+        "2030-01-01T00:00:00Z",
+        json!([
+        {"service": "web-blue", "weight": "500m"}, {"service": "nobody", "weight": "1"}, {"service": "web", "weight": "0"}]),
+    );
+    world.apply(&first);
+    let expected = [("web-blue:80".to_owned(), 5_000), ("nobody:80".to_owned(), 10_000)];
+    assert_eq!(names(&stream.next().await), expected);
+    // Of several, the oldest counts.
+    tokio::time::sleep(std::time::Duration::from_millis(1100)).await;
+    let second = split("a-second", "2030-01-01T00:00:01Z", json!([{"service": "web-green", "weight": "1"}]));
+    world.apply(&second);
+    stream.silent().await;
+    world.delete(&first);
+    assert_eq!(names(&stream.next().await), [("web-green:80".to_owned(), 10_000)]);
+    // All shares at zero ask for nothing: the Service is served as if it had no split, and no overrides.
+    world.apply(&split("a-second", "2030-01-01T00:00:01Z", json!([{"service": "web-green", "weight": "0"}])));
+    assert!(names(&stream.next().await).is_empty());
+    world.delete(&second);
+    assert_eq!(names(&stream.next().await), [("old:80".to_owned(), 10_000)]);
+}

@@ -10,7 +10,7 @@ use mesh_control::record::{Key, Kind};
 use mesh_control::runtime::Registry;
 use mesh_control::source::kube::{self as source, Counters};
 use mesh_tests::cluster::{Cluster, Level, stdout_of};
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -189,4 +189,99 @@ async fn definitions_that_come_later_need_no_restart_and_bad_objects_cost_themse
     // The definition goes, and the objects with it.
     stdout_of(&mut cluster.kubectl(["delete", "crd", "servers.policy.linkerd.io"])).unwrap();
     followed.until("all are gone", Duration::from_secs(30), |index| count(index) == 0).await;
+}
+
+/// A definition that lets anything in.
+fn open_definition(kind: Kind) -> Value {
+    let watched = kind.watched();
+    let (group, plural) = (watched.group, watched.plural);
+    let mut definition = json!({
+        "apiVersion": "apiextensions.k8s.io/v1", "kind": "CustomResourceDefinition",
+        "metadata": {"name": format!("{plural}.{group}"),
+            "annotations": {"api-approved.kubernetes.io": "https://example.org/a-test"}},
+        "spec": {"group": group, "scope": "Namespaced",
+            "names": {"kind": watched.kind, "plural": plural, "singular": watched.kind.to_lowercase()},
+            "versions": [{"name": watched.version, "served": true, "storage": true,
+                "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}]},
+    });
+    definition["spec"]["names"]["listKind"] = json!(format!("{}List", watched.kind));
+    definition
+}
+
+/// What makes a good object of a kind.
+fn good_spec(kind: Kind) -> Value {
+    let server = json!({"group": "policy.linkerd.io", "kind": "Server", "name": "web"});
+    let to_web = json!([{"group": "", "kind": "Service", "name": "web", "port": 80}]);
+    match kind {
+        Kind::ServiceProfile => json!({"routes": []}),
+        Kind::TrafficSplit => json!({"service": "web", "backends": []}),
+        Kind::ExternalWorkload => json!({"meshTLS": {"identity": "spiffe://vm", "serverName": "vm.example"},
+            "workloadIPs": [{"ip": "192.0.2.1"}], "ports": [{"name": "http", "port": 80}]}),
+        Kind::Server => json!({"podSelector": {}, "port": 80}),
+        Kind::ServerAuthorization => json!({"server": {"name": "web"}, "client": {"unauthenticated": true}}),
+        Kind::AuthorizationPolicy => json!({"targetRef": server, "requiredAuthenticationRefs": []}),
+        Kind::MeshTlsAuthentication => json!({"identities": ["*"]}),
+        Kind::NetworkAuthentication => json!({"networks": [{"cidr": "10.0.0.0/8"}]}),
+        Kind::RateLimit => json!({"targetRef": server, "total": {"requestsPerSecond": 1}}),
+        Kind::EgressNetwork => json!({"trafficPolicy": "Allow"}),
+        Kind::Fault => {
+            json!({"targetRef": {"group": "core", "kind": "Service", "name": "web"}, "percentage": 1,
+            "reset": true, "expires": "2035-01-01T00:00:00Z"})
+        }
+        _ => json!({"parentRefs": to_web, "rules": [{}]}),
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objects_of_every_definition_may_be_malformed() {
+    // Flaw it answers: an object that a definition let in and the program could not read stopped all others of its kind.
+    let kinds: Vec<Kind> = Kind::ALL.iter().copied().filter(|kind| kind.watched().optional).collect();
+    let object = |kind: Kind, name: &str, spec: Value| {
+        let watched = kind.watched();
+        json!({"apiVersion": format!("{}/{}", watched.group, watched.version), "kind": watched.kind,
+            "metadata": {"name": name, "namespace": "shop"}, "spec": spec})
+    };
+    let malformed = [
+        json!("none"),
+        json!({"port": {}, "targetRef": 1, "server": 1, "routes": "none", "rules": 1,
+        "parentRefs": 3, "networks": {}, "identities": 5, "service": {}, "backends": 1, "workloadIPs": "x",
+        "trafficPolicy": 9}),
+    ];
+    let define = kinds.clone();
+    let cluster = tokio::task::spawn_blocking(move || {
+        let cluster = Cluster::start_own(Level::ApiServer).unwrap();
+        api::prepare(&cluster, "shop");
+        let definitions: Vec<Value> = define.iter().map(|kind| open_definition(*kind)).collect();
+        api::apply_all(&cluster, &definitions);
+        stdout_of(&mut cluster.kubectl(["wait", "--for=condition=Established", "crd", "--all"])).unwrap();
+        cluster
+    })
+    .await
+    .unwrap();
+    for kind in &kinds {
+        api::apply(&cluster, &object(*kind, "good", good_spec(*kind)));
+        api::apply(&cluster, &object(*kind, "bad", malformed[1].clone()));
+    }
+    // By the list…
+    let followed = Followed::start(&cluster).await;
+    let count = |index: &Shared, kind: Kind| index.lock().store().count(kind);
+    for kind in &kinds {
+        followed.until(kind.watched().plural, SOON, |index| count(index, *kind) == 1).await;
+    }
+    // …and by the watch: the good one turns bad and stays as it was, another one comes.
+    for kind in &kinds {
+        api::apply(&cluster, &object(*kind, "good", malformed[0].clone()));
+        api::apply(&cluster, &object(*kind, "later", good_spec(*kind)));
+    }
+    for kind in &kinds {
+        followed.until(kind.watched().plural, SOON, |index| count(index, *kind) == 2).await;
+    }
+    let text = followed.registry.text();
+    for kind in &kinds {
+        let plural = kind.watched().plural;
+        assert!(
+            text.contains(&format!("kube_skipped_objects_total{{kind=\"{plural}\"}}")),
+            "{plural}: {text}"
+        );
+    }
 }

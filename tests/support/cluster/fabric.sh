@@ -5,14 +5,14 @@
 # groups, which supervise.sh removes.
 set -e
 
-# What the parts write outside their own folder: sockets and network namespaces (/run), caches of CNI and the kubelet's
-# device plugins (/var/lib), links to pod logs (/var/log).
+# What the parts write outside their own folder: sockets and namespaces (/run), caches of CNI (/var/lib), links to pod
+# logs (/var/log).
 mount --make-rshared /
 mount -t proc proc /proc
 for place in /run /var/lib /var/log; do
     mount -t tmpfs tmpfs $place
 done
-mkdir -p /run/netns /run/lock
+mkdir -p /run/netns /run/lock /run/mounts /var/lib/kubelet
 
 # The kubelet sets these for the whole machine. It shall set copies.
 mkdir -p sysctl
@@ -43,6 +43,28 @@ for n in $(seq $nodes); do
     ip route add 10.244.$n.0/24 via 10.200.0.1$n
     for m in $(seq $nodes); do
         [ $m = $n ] || ip -n node$n route add 10.244.$m.0/24 via 10.200.0.1$m
+    done
+done
+
+# The mounts of each node are its own, as those of a machine are. What Kubernetes and plugins of the network write at fixed
+# places of a machine (/etc/cni, /opt/cni, the sockets of device plugins, the namespaces of pods) they write there. A
+# process holds the namespace: on some kernels a namespace of mounts cannot always be kept by a file.
+for n in $(seq $nodes); do
+    unshare --mount --propagation private sh -e -c '
+        for place in etc opt; do
+            mkdir -p "$1/$place-work"
+            mount -t overlay -o "lowerdir=/$place,upperdir=$1/$place,workdir=$1/$place-work" overlay "/$place"
+        done
+        mount -t tmpfs tmpfs /var/lib/kubelet
+        mount -t tmpfs tmpfs /run/netns
+        mount --make-rshared /
+        ln -s "/proc/$$/ns/mnt" "/run/mounts/$2"
+        exec sleep infinity
+    ' node.sh "$PWD/node$n" node$n &
+    holder=$!
+    until [ -L /run/mounts/node$n ]; do
+        kill -0 $holder
+        sleep 0.02
     done
 done
 

@@ -27,7 +27,7 @@ impl Forward {
     ///
     /// # Errors
     /// When the port is taken.
-    pub(super) fn start(port: u16, namespace: &Path, target: SocketAddr) -> Result<Self> {
+    pub fn start(port: u16, namespace: &Path, target: SocketAddr) -> Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
             .with_context(|| format!("cannot listen on port {port} of loopback"))?;
         let local = listener.local_addr().context("the listener has no address")?;

@@ -9,7 +9,6 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 
 use super::build::{Group, Tools, tools as built};
-use super::cgroup_name;
 use super::control_plane::{Addresses, ControlPlane};
 use super::forward::Forward;
 use super::images::TestImage;
@@ -20,6 +19,7 @@ use super::ports::free_ports;
 use super::run::output_of;
 use super::script::{InitScript, Part};
 use super::supervisor::Supervisor;
+use super::{Place, cgroup_name};
 
 /// How long each step of the start may take.
 const STEP_LIMIT: Duration = Duration::from_secs(90);
@@ -40,14 +40,13 @@ pub(super) struct Fabric {
 }
 
 impl Fabric {
-    /// The file of the network namespace of the control plane.
-    pub(super) fn control_plane_network(&self) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/ns/net", self.init_pid))
-    }
-
-    /// The file of the network namespace of a node.
-    pub(super) fn node_network(&self, node: &str) -> PathBuf {
-        PathBuf::from(format!("/proc/{}/root/run/netns/{node}", self.init_pid))
+    /// The file of a network namespace.
+    pub(super) fn network(&self, place: Place) -> PathBuf {
+        let process = PathBuf::from(format!("/proc/{}", self.init_pid));
+        match place {
+            Place::ControlPlane => process.join("ns/net"),
+            Place::Node(number) => process.join(format!("root/run/netns/node{number}")),
+        }
     }
 
     /// A program that sees the mounts and the processes of the cluster.

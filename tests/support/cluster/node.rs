@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::Ipv4Addr;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -21,6 +22,11 @@ pub(super) const FABRIC_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 200, 0, 1);
 
 /// The addresses of all pods; node N has 10.244.N.0/24.
 const POD_RANGE: &str = "10.244.0.0/16";
+
+/// Where the container runtime of a node looks for network configuration and for plugins, from the root of the node. Below
+/// the node's folder the same paths hold what differs from the machine's.
+const CNI_CONFIGS: &str = "etc/cni/net.d";
+const CNI_PLUGINS: &str = "opt/cni/bin";
 
 /// The network, the mounts and the control groups, in shell.
 const FABRIC: &str = include_str!("fabric.sh");
@@ -61,9 +67,14 @@ impl Node {
     /// # Errors
     /// When a file cannot be written.
     pub(super) fn prepare(&self, plane: &ControlPlane, cgroup: &str) -> Result<()> {
-        for dir in ["", "cni", "kubelet", "kubelet/pki", "pod-logs"] {
+        for dir in ["", CNI_CONFIGS, CNI_PLUGINS, "kubelet", "kubelet/pki", "pod-logs"] {
             let path = self.dir.join(dir);
             fs::create_dir_all(&path).with_context(|| format!("cannot create {}", path.display()))?;
+        }
+        for plugin in ["bridge", "host-local", "loopback", "portmap"] {
+            let link = self.dir.join(CNI_PLUGINS).join(plugin);
+            symlink(Path::new("/usr/lib/cni").join(plugin), &link)
+                .with_context(|| format!("cannot create {}", link.display()))?;
         }
         let name = self.name();
         let serving = plane.authority.server(&name, &[&name, &self.address().to_string()])?;
@@ -75,7 +86,7 @@ impl Node {
             &User { name: "system:kube-proxy", groups: &[] },
         )?;
         self.write("containerd.toml", &self.containerd_config())?;
-        self.write("cni/pods.conflist", &self.cni_config().to_string())?;
+        self.write(&format!("{CNI_CONFIGS}/10-pods.conflist"), &self.cni_config().to_string())?;
         self.write("kubelet.yaml", &self.kubelet_config(plane, cgroup).to_string())?;
         self.write("kube-proxy.yaml", &self.kube_proxy_config().to_string())?;
         self.write("resolv.conf", "")
@@ -107,8 +118,9 @@ impl Node {
         let kube_proxy = Part::new(&format!("{name}-kube-proxy"), &tools.path("kube-proxy"))
             .flags([("config", self.file("kube-proxy.yaml"))]);
         // `ip netns exec` would hide the control groups from the kubelet.
-        let namespace = format!("--net=/run/netns/{name}");
-        [containerd, kubelet, kube_proxy].map(|part| part.within(&["nsenter", &namespace, "--"])).into()
+        let (network, mounts) = (format!("--net=/run/netns/{name}"), format!("--mount=/run/mounts/{name}"));
+        let within = |part: Part| part.within(&["nsenter", &network, &mounts, "--"]);
+        [containerd, kubelet, kube_proxy].map(within).into()
     }
 
     fn address(&self) -> Ipv4Addr {
@@ -138,8 +150,8 @@ impl Node {
              disable_tcp_service = true\n\
              restrict_oom_score_adj = true\n\
              [plugins.\"io.containerd.grpc.v1.cri\".cni]\n\
-             conf_dir = \"{dir}/cni\"\n\
-             bin_dir = \"/usr/lib/cni\"\n",
+             conf_dir = \"/{CNI_CONFIGS}\"\n\
+             bin_dir = \"/{CNI_PLUGINS}\"\n",
             dir = self.dir.display(),
             socket = self.containerd_socket().display(),
             pause = TestImage::Pause.name(),

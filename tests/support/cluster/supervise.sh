@@ -13,6 +13,9 @@ shift 2
 trap : INT TERM HUP
 
 unshare --fork --kill-child --pid "$@" sh "$dir/init.sh"
+echo "init ended with status $?" >>"$dir/ended"
+# If that was not because the test ended, the test now reads the logs.
+cat >/dev/null
 
 if [ "$cgroup" != none ]; then
     # Deepest first; a group whose processes are still being reaped is busy for a moment.

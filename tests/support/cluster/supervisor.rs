@@ -93,7 +93,12 @@ impl Supervisor {
     pub(super) fn require_alive(&mut self) -> Result<()> {
         let ended = fs::read_to_string(self.dir.join("ended")).unwrap_or_default();
         if !ended.is_empty() {
-            bail!("a part of the test cluster ended: {}\n{}{}", ended.trim(), self.logs_of(&ended), self.log_tails());
+            bail!(
+                "a part of the test cluster ended: {}\n{}{}",
+                ended.trim(),
+                self.logs_of(&ended),
+                self.log_tails()
+            );
         }
         if let Some(status) = self.shell.try_wait().context("cannot ask after the supervisor")? {
             bail!("the supervisor of the test cluster ended with {status}\n{}", self.log_tails());

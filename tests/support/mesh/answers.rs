@@ -27,6 +27,9 @@ pub trait Endpoint: Sized {
     /// Mesh TLS with this identity, a DNS name or a `spiffe:` URI.
     #[must_use]
     fn meshed(self, identity: &str) -> Self;
+    /// The name to ask for in TLS, where that is not the identity.
+    #[must_use]
+    fn server_name(self, name: &str) -> Self;
     /// The peer takes HTTP/1 in HTTP/2.
     #[must_use]
     fn h2(self) -> Self;
@@ -56,6 +59,12 @@ impl Endpoint for WeightedAddr {
         } else {
             TlsIdentity { server_name: Some(name()), strategy: Some(Strategy::DnsLikeIdentity(name())) }
         });
+        self
+    }
+
+    fn server_name(mut self, name: &str) -> Self {
+        let identity = self.tls_identity.get_or_insert_default();
+        identity.server_name = Some(DnsLikeIdentity { name: name.to_owned() });
         self
     }
 

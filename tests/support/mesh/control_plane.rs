@@ -2,6 +2,8 @@
 
 mod certify;
 mod discovery;
+mod faults;
+mod spans;
 mod table;
 mod trust;
 
@@ -17,6 +19,7 @@ use linkerd2_proxy_api::identity::identity_server::IdentityServer;
 use linkerd2_proxy_api::inbound::inbound_server_policies_server::InboundServerPoliciesServer;
 use linkerd2_proxy_api::outbound::outbound_policies_server::OutboundPoliciesServer;
 use linkerd2_proxy_api::{destination, inbound, outbound};
+use mesh_api::faults::faults_server::FaultsServer;
 use mesh_api::trust::trust_bundle_server::TrustBundleServer;
 use parking_lot::Mutex;
 use rustls::server::WebPkiClientVerifier;
@@ -30,12 +33,14 @@ use super::authority::Authority;
 use super::namespace::Namespace;
 
 pub use certify::Certify;
+pub use spans::ReceivedSpan;
 pub use table::Answer;
 
 use certify::Identities;
+use spans::Collector;
 use table::Table;
 
-/// A scripted control plane: identity, destination and policy on one address.
+/// A scripted control plane: identity, destination and policy on one address, and a collector of spans.
 ///
 /// It is cheap to clone; all clones are the same. What is set takes effect for streams that are open, too.
 #[derive(Clone, Debug)]
@@ -73,7 +78,9 @@ struct State {
     outbound: Table<outbound::OutboundPolicy>,
     inbound: Table<inbound::Server>,
     bundle: Table<mesh_api::trust::Bundle>,
+    faults: Table<mesh_api::faults::FaultSet>,
     calls: Mutex<Vec<Call>>,
+    collector: Collector,
     /// Connections end when this changes.
     epoch: watch::Sender<u64>,
     /// Whether connections are accepted.
@@ -83,8 +90,8 @@ struct State {
 // === impl ControlPlane ===
 
 impl ControlPlane {
-    /// A control plane that signs with `authority` and says `NotFound` to every question about a destination, and that anybody
-    /// may connect to every inbound port.
+    /// A control plane that signs with `authority` and says `NotFound` to every question about a destination, but for the profiles of
+    /// addresses, which are empty; and that anybody may connect to every inbound port.
     #[must_use]
     pub fn new(authority: Arc<Authority>) -> Self {
         Self {
@@ -95,7 +102,9 @@ impl ControlPlane {
                 outbound: Table::new(Answer::not_found()),
                 inbound: Table::new(Answer::Value(super::answers::inbound::everybody())),
                 bundle: Table::new(Answer::Status(tonic::Code::Unimplemented, "no bundle".to_owned())),
+                faults: Table::new(Answer::Value(mesh_api::faults::FaultSet::default())),
                 calls: Mutex::default(),
+                collector: Collector::default(),
                 epoch: watch::Sender::new(0),
                 open: watch::Sender::new(true),
             }),
@@ -145,6 +154,11 @@ impl ControlPlane {
         self.state.bundle.set(trust::KEY.to_owned(), Answer::Value(trust::bundle(authorities)));
     }
 
+    /// Sets the faults in force.
+    pub fn set_faults(&self, faults: Vec<mesh_api::faults::Fault>) {
+        self.state.faults.set(faults::KEY.to_owned(), Answer::Value(mesh_api::faults::FaultSet { faults }));
+    }
+
     /// Says how requests for certificates are answered.
     pub fn set_certify(&self, certify: Certify) {
         self.state.identities.set(certify);
@@ -190,6 +204,12 @@ impl ControlPlane {
     #[must_use]
     pub fn count(&self, method: &str, key: &str) -> usize {
         self.state.calls.lock().iter().filter(|call| call.method == method && call.key == key).count()
+    }
+
+    /// Spans that were sent here.
+    #[must_use]
+    pub fn spans(&self) -> Vec<ReceivedSpan> {
+        self.state.collector.spans()
     }
 
     /// Waits until a method was called `times` times about a key.
@@ -256,7 +276,9 @@ async fn accept(state: Arc<State>, listener: TcpListener, tls: Option<TlsAccepto
         .add_service(DestinationServer::from_arc(state.clone()))
         .add_service(OutboundPoliciesServer::from_arc(state.clone()))
         .add_service(InboundServerPoliciesServer::from_arc(state.clone()))
-        .add_service(TrustBundleServer::from_arc(state.clone()));
+        .add_service(TrustBundleServer::from_arc(state.clone()))
+        .add_service(state.collector.clone())
+        .add_service(FaultsServer::from_arc(state.clone()));
     loop {
         let Ok((stream, _)) = listener.accept().await else { continue };
         if !*state.open.borrow() {

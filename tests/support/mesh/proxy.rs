@@ -32,6 +32,8 @@ pub struct ProxyConfig {
     pub binary: PathBuf,
     /// Variables without `LINKERD2_PROXY_`.
     pub env: BTreeMap<String, String>,
+    /// Further variables, by their whole names.
+    pub others: BTreeMap<String, String>,
     /// The cores that it may run on; any when empty.
     pub cores: Vec<usize>,
 }
@@ -73,7 +75,7 @@ impl ProxyConfig {
             ("POLICY_WORKLOAD", workload),
         ];
         let env = env.map(|(key, value)| (key.to_owned(), value.to_owned()));
-        Self { binary: binary.to_owned(), env: env.into(), cores: Vec::new() }
+        Self { binary: binary.to_owned(), env: env.into(), others: BTreeMap::new(), cores: Vec::new() }
     }
 
     /// Sets a variable.
@@ -130,6 +132,7 @@ impl ProxyConfig {
     pub fn start(&self) -> Start {
         let mut start = Start::new(&self.binary).user(User::Proxy).cores(&self.cores);
         start.env = self.env.iter().map(|(key, value)| (format!("{PREFIX}{key}"), value.clone())).collect();
+        start.env.extend(self.others.clone());
         start
     }
 }

@@ -34,7 +34,7 @@ use super::namespace::Namespace;
 /// | `/grpc/N` | a gRPC response with status N in trailers |
 /// | `/head-only` | fields that only an application may set |
 ///
-/// `Upgrade` and `CONNECT` are accepted; what comes after is echoed.
+/// Any other call of gRPC ends with status 0. `Upgrade` and `CONNECT` are accepted; what comes after is echoed.
 #[derive(Clone, Debug)]
 pub struct App {
     inner: Arc<Inner>,
@@ -47,8 +47,10 @@ struct Inner {
     connections: AtomicUsize,
     /// What every answer has as status instead; 0 for none.
     status: AtomicU16,
-    /// How many of the next requests fail with 503.
+    /// How many of the next requests fail with 503, or with UNAVAILABLE.
     failures: AtomicUsize,
+    /// Seconds in `retry-after` of failures and of the status for everything; 0 for none.
+    retry_after: AtomicUsize,
 }
 
 type Body = BoxBody<Bytes, hyper::Error>;
@@ -61,17 +63,31 @@ impl App {
     /// # Errors
     /// When the address cannot be bound.
     pub fn start(namespace: &Namespace, address: SocketAddr, name: &str) -> Result<Self> {
+        Self::with_streams(namespace, address, name, 200)
+    }
+
+    /// Starts one that takes so many streams at a time on one connection of HTTP/2.
+    ///
+    /// # Errors
+    /// When the address cannot be bound.
+    pub fn with_streams(
+        namespace: &Namespace,
+        address: SocketAddr,
+        name: &str,
+        streams: u32,
+    ) -> Result<Self> {
         let inner = Arc::new(Inner {
             name: name.to_owned(),
             requests: AtomicUsize::new(0),
             connections: AtomicUsize::new(0),
             status: AtomicU16::new(0),
             failures: AtomicUsize::new(0),
+            retry_after: AtomicUsize::new(0),
         });
         let listener = namespace
             .run(async move { TcpListener::bind(address).await })
             .with_context(|| format!("cannot listen on {address}"))?;
-        namespace.spawn(serve(inner.clone(), listener));
+        namespace.spawn(serve(inner.clone(), listener, streams));
         Ok(Self { inner })
     }
 
@@ -92,13 +108,18 @@ impl App {
         self.inner.status.store(status, Ordering::Relaxed);
     }
 
-    /// Fails the next requests with 503.
+    /// Sends failures with `retry-after`; 0 ends that.
+    pub fn set_retry_after(&self, seconds: usize) {
+        self.inner.retry_after.store(seconds, Ordering::Relaxed);
+    }
+
+    /// Fails the next requests with 503, those of gRPC with UNAVAILABLE.
     pub fn fail_next(&self, count: usize) {
         self.inner.failures.store(count, Ordering::Relaxed);
     }
 }
 
-async fn serve(inner: Arc<Inner>, listener: TcpListener) {
+async fn serve(inner: Arc<Inner>, listener: TcpListener, streams: u32) {
     while let Ok((stream, _)) = listener.accept().await {
         inner.connections.fetch_add(1, Ordering::Relaxed);
         let _ = stream.set_nodelay(true);
@@ -108,7 +129,8 @@ async fn serve(inner: Arc<Inner>, listener: TcpListener) {
                 let inner = inner.clone();
                 async move { Ok::<_, Infallible>(inner.answer(request).await) }
             });
-            let http = auto::Builder::new(TokioExecutor::new());
+            let mut http = auto::Builder::new(TokioExecutor::new());
+            http.http2().max_concurrent_streams(streams);
             // A client that leaves in the middle is a test's affair.
             let _ = http.serve_connection_with_upgrades(TokioIo::new(stream), service).await;
         });
@@ -124,7 +146,9 @@ impl Inner {
             .failures
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| count.checked_sub(1))
             .is_ok();
-        let mut response = if failing {
+        let mut response = if failing && is_grpc(&request) {
+            grpc(Vec::new(), 14)
+        } else if failing {
             with_status(StatusCode::SERVICE_UNAVAILABLE)
         } else if request.method() == Method::CONNECT || request.headers().contains_key("upgrade") {
             upgrade(request)
@@ -133,6 +157,10 @@ impl Inner {
         };
         if let Ok(status) = StatusCode::from_u16(self.status.load(Ordering::Relaxed)) {
             *response.status_mut() = status;
+        }
+        let wait = self.retry_after.load(Ordering::Relaxed);
+        if wait > 0 && response.status().is_server_error() {
+            response.headers_mut().insert("retry-after", wait.into());
         }
         if let Ok(name) = HeaderValue::from_str(&self.name) {
             response.headers_mut().insert("x-server", name);
@@ -148,11 +176,7 @@ impl Inner {
             "inspect" => inspect(request).await,
             "echo" => Response::new(request.into_body().boxed()),
             "trailers" => trailing(vec![Bytes::from_static(b"part")], &[("x-trailer", "yes")]),
-            "grpc" => {
-                let mut response = trailing(vec![grpc_message()], &[("grpc-status", &number.to_string())]);
-                response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
-                response
-            }
+            "grpc" => grpc(vec![grpc_message()], number),
             "bytes" => Response::new(full(vec![b'x'; usize::try_from(number).unwrap_or_default()])),
             "status" => with_status(
                 u16::try_from(number)
@@ -171,6 +195,7 @@ impl Inner {
                 }
                 response
             }
+            _ if is_grpc(&request) => grpc(vec![grpc_message()], 0),
             _ => Response::new(full(self.name.clone())),
         }
     }
@@ -233,6 +258,17 @@ fn trailing(parts: Vec<Bytes>, trailers: &[(&'static str, &str)]) -> Response<Bo
     let frames = parts.into_iter().map(Frame::data).chain([Frame::trailers(map)]).map(Ok);
     let mut response = Response::new(StreamBody::new(stream::iter(frames)).boxed());
     response.headers_mut().insert("trailer", HeaderValue::from_static("x-trailer, grpc-status"));
+    response
+}
+
+fn is_grpc(request: &Request<Incoming>) -> bool {
+    request.headers().get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// A response of gRPC.
+fn grpc(messages: Vec<Bytes>, status: u64) -> Response<Body> {
+    let mut response = trailing(messages, &[("grpc-status", &status.to_string())]);
+    response.headers_mut().insert("content-type", HeaderValue::from_static("application/grpc"));
     response
 }
 

@@ -7,16 +7,20 @@ use std::net::{IpAddr, SocketAddr};
 use ahash::AHashSet;
 use linkerd2_proxy_api::destination::{AuthorityOverride, TlsIdentity, WeightedAddr, tls_identity};
 
-use super::encode;
 use super::workload::Workload;
+use super::{encode, members};
 use crate::config::Config;
 use crate::index::snapshot::{Content, EndpointSet};
 use crate::index::topic::Client;
 use crate::index::{Interest, Outcome, Reads, Refusal, Store, Topic};
-use crate::record::{AddressFamily, Endpoint, EndpointSlice, Key, Service, ServiceKind, TargetKind, Text};
+use crate::record::{
+    AddressFamily, Endpoint, EndpointSlice, Gateway, Key, Service, ServiceKind, TargetKind, Text,
+};
 
 /// Weight of an address that no workload stands behind.
 const WEIGHT: u32 = 10_000;
+/// How much more endpoints in the client's zone weigh, where that is asked for.
+const LOCAL_FACTOR: u32 = 10;
 
 /// A Service's port, and the class of clients that ask.
 #[derive(Clone, Copy)]
@@ -64,8 +68,8 @@ pub fn resolve(
         service: service.clone(),
         port,
         instance: instance.cloned(),
-        zone: store.zone(&client.node).cloned(),
-        node: record.local_only.then(|| client.node.clone()),
+        zone: store.zone(&client.node).filter(|_| members::is_zonal(record)).cloned(),
+        node: members::is_local_only(record, store).then(|| client.node.clone()),
     })
 }
 
@@ -74,31 +78,63 @@ pub fn compute(class: Class<'_>, store: &Store, config: &Config, reads: &mut Rea
     reads.note(Interest::Service(class.service.clone()));
     reads.note(Interest::Zones);
     reads.basis(store.zone_changes());
-    let Some(service) = store.service(class.service) else {
+    let service = store.service(class.service);
+    reads.basis(service.is_none_or(|service| members::is_zonal(service)));
+    let Some(service) = service else {
         // A Service that goes away is told; the stream stays, so that its return is told as well.
         return Outcome::Content(Content::Endpoints(EndpointSet::default()));
     };
     if service.kind == ServiceKind::ExternalName {
         return Outcome::Ended(external_name(class.service));
     }
-    if service.local_only != class.node.is_some() {
+    if members::is_local_only(service, store) != class.node.is_some() {
         return Outcome::Moved;
     }
-    let mut candidates = candidates(class, service, store);
-    filter(&mut candidates, class, config);
-    let mut addresses: Vec<(SocketAddr, Vec<u8>)> =
-        candidates.iter().filter_map(|candidate| encoded(candidate, class, store, config, reads)).collect();
+    if let Some(mirror) = service.mirror.as_deref() {
+        return members::compute(mirror, class, store, config, reads);
+    }
+    let mut addresses = addresses(class, service, store, config, &encode::Labels::new(), reads);
     addresses.sort_by_key(|(address, _)| *address);
     addresses.dedup_by_key(|(address, _)| *address);
-    let labels = encode::set_labels(&vec![
-        ("namespace", class.service.namespace.to_string()),
-        ("service", class.service.name.to_string()),
-    ]);
+    let mut labels =
+        vec![("namespace", class.service.namespace.to_string()), ("service", class.service.name.to_string())];
+    if let Some(gateway) = store.slices(class.service).find_map(|slice| slice.gateway.as_ref()) {
+        labels.extend(behind(gateway));
+    }
+    let labels = encode::set_labels(&labels);
     Outcome::Content(Content::Endpoints(EndpointSet { exists: true, labels, addresses }))
 }
 
 fn external_name(service: &Key) -> Refusal {
     Refusal::invalid(format!("Service {service} is an ExternalName: it has no endpoints of its own"))
+}
+
+/// The addresses of a Service of its own, with `more` labels on each, in no order.
+pub(super) fn addresses(
+    class: Class<'_>,
+    service: &Service,
+    store: &Store,
+    config: &Config,
+    more: &encode::Labels,
+    reads: &mut Reads,
+) -> Vec<(SocketAddr, Vec<u8>)> {
+    let mut candidates = candidates(class, service, store);
+    filter(&mut candidates, class, config);
+    let encoded = |candidate| encoded(candidate, class, store, config, more, reads);
+    candidates.iter().filter_map(encoded).collect()
+}
+
+/// The labels that say which Service of which cluster is behind a gateway, as far as its slice does.
+fn behind(gateway: &Gateway) -> encode::Labels {
+    let Some(cluster) = &gateway.cluster else { return encode::Labels::new() };
+    let mut labels = vec![("target_cluster", cluster.to_string())];
+    // `<service>.<namespace>.svc.<cluster domain>`.
+    let mut parts = gateway.authority.iter().flat_map(|name| name.split('.'));
+    if let (Some(service), Some(namespace)) = (parts.next(), parts.next()) {
+        labels.push(("target_service", service.to_owned()));
+        labels.push(("target_service_namespace", namespace.to_owned()));
+    }
+    labels
 }
 
 /// Endpoints of all slices that may be sent traffic at the port.
@@ -162,11 +198,12 @@ fn encoded(
     class: Class<'_>,
     store: &Store,
     config: &Config,
+    more: &encode::Labels,
     reads: &mut Reads,
 ) -> Option<(SocketAddr, Vec<u8>)> {
     let Candidate { slice, endpoint, port } = candidate;
     let address = SocketAddr::new(endpoint.ip, *port);
-    let (message, mut labels, node) = match &endpoint.target {
+    let (mut message, mut labels, node) = match &endpoint.target {
         Some((TargetKind::Pod, key)) => {
             let pod = store.pod(key).filter(|pod| holds(&pod.ips, endpoint.ip))?;
             let workload = Workload::Pod(pod);
@@ -192,7 +229,11 @@ fn encoded(
         (Some(_), Some(_)) => "remote",
         _ => "unknown",
     };
+    if config.zone_weights && locality == "local" {
+        message.weight = message.weight.saturating_mul(LOCAL_FACTOR);
+    }
     labels.push(("zone_locality", locality.to_owned()));
+    labels.extend(more.iter().cloned());
     labels.sort_by_key(|(name, _)| *name);
     Some((address, encode::address(&message, &labels)))
 }
@@ -205,10 +246,10 @@ fn holds(ips: &[IpAddr], ip: IpAddr) -> bool {
 /// An address no workload stands behind: outside the cluster, or a gateway of another one.
 fn plain(address: SocketAddr, slice: &EndpointSlice, port: u16) -> WeightedAddr {
     let gateway = slice.gateway.as_ref();
-    let identity = gateway.map(|gateway| TlsIdentity {
+    let identity = gateway.and_then(|gateway| gateway.identity.as_ref()).map(|identity| TlsIdentity {
         server_name: None,
         strategy: Some(tls_identity::Strategy::DnsLikeIdentity(tls_identity::DnsLikeIdentity {
-            name: gateway.identity.to_string(),
+            name: identity.to_string(),
         })),
     });
     let authority = gateway.and_then(|gateway| gateway.authority.as_ref());

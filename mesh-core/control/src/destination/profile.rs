@@ -136,7 +136,10 @@ fn find_address<'a>(address: SocketAddr, store: &'a Store, reads: &mut Reads) ->
         }
     }
     // While an address passes from one pod to the next, both may be known; the one that runs has it.
-    pods.sort_by_key(|pod| (pod.deleting, pod.phase != Phase::Running, pod.key.clone()));
+    // Always the same one, whichever was heard of first: replicas must not contradict each other.
+    let rank = |pod: &&std::sync::Arc<Pod>| (pod.deleting, pod.phase != Phase::Running, pod.key.clone());
+    pods.sort_by_key(rank);
+    on_host.sort_by_key(rank);
     if let Some(pod) = pods.first() {
         return Ok(Found::Pod(pod, address));
     }
@@ -232,7 +235,9 @@ fn of_service(
     }
 }
 
-/// Where requests go instead: what the profile says, else what a split of the Service says.
+/// Where requests go instead: what a split of the Service says, else what the profile says. A split takes the place of
+/// the profile's overrides as a whole, since shares of two lists add up to nothing anybody asked for; routes and
+/// retries stay the profile's. A share of zero is not handed out: it would be none.
 fn overrides(
     service: &Service,
     port: u16,
@@ -240,7 +245,7 @@ fn overrides(
     store: &Store,
     config: &Config,
 ) -> Vec<WeightedDst> {
-    if !spec.dst_overrides.is_empty() {
+    let Some(split) = store.split(&service.key) else {
         let weighted = |it: &model::WeightedDestination| WeightedDst {
             authority: match it.authority.rsplit_once(':') {
                 Some((_, digits)) if digits.parse::<u16>().is_ok() => it.authority.clone(),
@@ -249,9 +254,8 @@ fn overrides(
             weight: weight(it.weight_milli),
             backend_ref: None,
         };
-        return spec.dst_overrides.iter().map(weighted).collect();
-    }
-    let Some(split) = store.split(&service.key) else { return Vec::new() };
+        return spec.dst_overrides.iter().map(weighted).filter(|it| it.weight > 0).collect();
+    };
     // Backends that do not exist are handed out too: the proxy fails their share, which is what the user will see.
     let weighted = |(name, milli): &(Text, u64)| {
         let key = Key { namespace: split.key.namespace.clone(), name: name.clone() };
@@ -261,7 +265,7 @@ fn overrides(
             backend_ref: Some(reference("core", "Service", &key, port)),
         }
     };
-    split.backends.iter().map(weighted).collect()
+    split.backends.iter().map(weighted).filter(|it| it.weight > 0).collect()
 }
 
 /// A weight of 1 is 10 000 on the wire.

@@ -11,6 +11,8 @@ use crate::record::Key;
 
 /// Longest authority: a DNS name and a port.
 const LONGEST: usize = 253 + 6;
+/// Longest name of a namespace or a node.
+const LONGEST_NAME: usize = 253;
 
 /// A name or an address with a port.
 #[derive(Debug, PartialEq, Eq)]
@@ -66,11 +68,13 @@ pub fn client(token: &str) -> Client {
     if token.is_empty() || token.len() > 4096 {
         return Client::default();
     }
+    // What is no name is nobody's: it must not be remembered.
+    let name = |text: &str| if text.len() > LONGEST_NAME { "".into() } else { text.into() };
     if let Some(namespace) = token.strip_prefix("ns:") {
-        return Client { namespace: namespace.into(), ..Client::default() };
+        return Client { namespace: name(namespace), ..Client::default() };
     }
     match serde_json::from_str::<Token>(token) {
-        Ok(token) => Client { namespace: token.ns.into(), node: token.node_name.into() },
+        Ok(token) => Client { namespace: name(&token.ns), node: name(&token.node_name) },
         Err(_) => {
             tracing::debug!("a context token is neither JSON nor ns:NAME; it is taken as empty");
             Client::default()
@@ -189,5 +193,7 @@ mod tests {
         assert_eq!(&*client("ns:shop").namespace, "shop");
         assert_eq!(client("{"), Client::default());
         assert_eq!(client(&"x".repeat(1 << 20)), Client::default());
+        assert_eq!(client(&format!("ns:{}", "x".repeat(300))), Client::default());
+        assert_eq!(client(&format!(r#"{{"nodeName":"{}"}}"#, "x".repeat(300))), Client::default());
     }
 }

@@ -11,13 +11,11 @@ use super::encode::Labels;
 use crate::config::Config;
 use crate::index::{Interest, Reads, Store};
 use crate::record::{
-    ExternalWorkload, Key, Labels as ObjectLabels, Pod, PortTarget, Protocol, Text, WorkloadSelector,
+    ExternalWorkload, Key, Labels as ObjectLabels, Pod, PortTarget, Protocol, Text, Weight, WorkloadSelector,
 };
 use mesh_core::names::{annotations, labels, ports};
 use mesh_core::port::PortRange;
 
-/// Weight of an address; only the proportion among addresses counts.
-const WEIGHT: u32 = 10_000;
 /// Where an external workload's proxy takes traffic: it has no environment that could be read.
 const EXTERNAL_INBOUND: u16 = ports::PROXY_INBOUND;
 
@@ -42,7 +40,7 @@ impl Workload<'_> {
         let meshed = self.is_meshed(address.port());
         WeightedAddr {
             addr: Some(address.into()),
-            weight: WEIGHT,
+            weight: self.weight().on_the_wire(),
             tls_identity: self.identity(address.port(), config),
             protocol_hint: meshed.then(|| self.hint(address.port(), opaque, config)).flatten(),
             http2: if meshed { keep_alive(config) } else { None },
@@ -155,6 +153,14 @@ impl Workload<'_> {
         match self {
             Self::Pod(pod) => pod.annotation(name),
             Self::External(workload) => workload.annotations.value(name),
+        }
+    }
+
+    /// How much of a Service's traffic it is to get.
+    fn weight(&self) -> Weight {
+        match self {
+            Self::Pod(pod) => pod.weight,
+            Self::External(workload) => workload.weight,
         }
     }
 

@@ -1,31 +1,15 @@
-//! Accepts connections and dispatches methods.
+//! Accepts connections.
 
-use std::convert::Infallible;
-use std::future::Future;
-use std::pin::Pin;
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::CONTENT_TYPE;
-use http::{HeaderValue, Request, Response, StatusCode};
-use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
+use tokio::task::JoinSet;
 
-use super::{Body, status_headers};
-use crate::index::Refusal;
-
-/// What a method answers with.
-pub type Method = Pin<Box<dyn Future<Output = Result<Body, Refusal>> + Send>>;
-
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Infallible>> + Send>>;
-
-/// Methods by path: `/package.Service/Method`.
-pub trait Serve: Send + Sync + 'static {
-    /// The answer of a method; none when there is no such method.
-    fn call(&self, path: &str, body: Incoming) -> Option<Method>;
-}
+use super::Api;
+use super::connection::Connection;
 
 /// Limits of a server. Each is stated, since defaults of libraries have cut off watches before.
 #[derive(Clone, Copy, Debug)]
@@ -57,26 +41,28 @@ impl Default for Limits {
 /// Serves until `shutdown` turns true, then lets streams end.
 pub async fn serve(
     listener: TcpListener,
-    methods: Arc<dyn Serve>,
+    api: Arc<Api>,
     limits: Limits,
     mut shutdown: watch::Receiver<bool>,
 ) {
     let places = Arc::new(Semaphore::new(limits.connections));
+    // What is in here ends with this future: no connection outlives its server.
+    let mut connections = JoinSet::new();
     loop {
+        while connections.try_join_next().is_some() {}
         let accepted = tokio::select! {
             () = down(&mut shutdown) => break,
             accepted = accept(&listener, &places) => accepted,
         };
         let Some((stream, place)) = accepted else { continue };
-        let (methods, shutdown) = (Arc::clone(&methods), shutdown.clone());
-        tokio::spawn(async move {
-            connection(stream, methods, limits, shutdown).await;
+        let (api, shutdown) = (Arc::clone(&api), shutdown.clone());
+        connections.spawn(async move {
+            connection(stream, api, limits, shutdown).await;
             drop(place);
         });
     }
-    // Every connection holds a place; all are back when all have ended.
-    let all = u32::try_from(limits.connections).unwrap_or(u32::MAX);
-    let _ = tokio::time::timeout(limits.drain, places.acquire_many(all)).await;
+    let all = async { while connections.join_next().await.is_some() {} };
+    let _ = tokio::time::timeout(limits.drain, all).await;
 }
 
 /// Resolves when the end begins, or nobody is left to begin it.
@@ -100,67 +86,17 @@ async fn accept(
     }
 }
 
-async fn connection(
-    stream: TcpStream,
-    methods: Arc<dyn Serve>,
-    limits: Limits,
-    mut shutdown: watch::Receiver<bool>,
-) {
+async fn connection(stream: TcpStream, api: Arc<Api>, limits: Limits, mut shutdown: watch::Receiver<bool>) {
     let _ = stream.set_nodelay(true);
-    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
-        let methods = Arc::clone(&methods);
-        let answer = async move { Ok(respond(methods.as_ref(), request, limits.request).await) };
-        // Boxed, so that a stream holds the body alone and not the room that finding the answer took.
-        Box::pin(answer) as Answer
-    });
-    let mut builder = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-    builder
-        .timer(TokioTimer::new())
-        .max_concurrent_streams(limits.streams)
-        .max_send_buf_size(64 << 10)
-        .max_header_list_size(16 << 10)
-        .keep_alive_interval(limits.keep_alive)
-        .keep_alive_timeout(limits.keep_alive);
-    let serving = builder.serve_connection(TokioIo::new(stream), service);
-    let mut serving = std::pin::pin!(serving);
+    let mut connection = Box::new(Connection::new(stream, api, limits));
     let ended = tokio::select! {
-        ended = serving.as_mut() => ended,
+        ended = poll_fn(|context| connection.poll(context)) => ended,
         () = down(&mut shutdown) => {
-            serving.as_mut().graceful_shutdown();
-            serving.await
+            connection.shut_down();
+            poll_fn(|context| connection.poll(context)).await
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended");
     }
-}
-
-async fn respond(methods: &dyn Serve, request: Request<Incoming>, limit: Duration) -> Response<Body> {
-    let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    if !content_type.is_some_and(|value| value.starts_with(b"application/grpc")) {
-        let mut response = Response::new(Body::Empty);
-        *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return response;
-    }
-    let (parts, body) = request.into_parts();
-    let outcome = match methods.call(parts.uri.path(), body) {
-        None => Err(Refusal::unimplemented(format!("no method {}", parts.uri.path()))),
-        Some(method) => match tokio::time::timeout(limit, method).await {
-            Ok(outcome) => outcome,
-            Err(_) => {
-                Err(Refusal::exhausted(format!("the request did not arrive within {} s", limit.as_secs())))
-            }
-        },
-    };
-    let mut response = match outcome {
-        Ok(body) => Response::new(body),
-        // Headers alone, which are trailers at the same time.
-        Err(refusal) => {
-            let mut response = Response::new(Body::Empty);
-            *response.headers_mut() = status_headers(&refusal);
-            response
-        }
-    };
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-    response
 }

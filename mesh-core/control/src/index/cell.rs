@@ -1,14 +1,14 @@
 //! A conflating cell: the newest snapshot of a topic, and who waits for a newer one.
 //!
-//! It is a `tokio::sync::watch` channel that is polled instead of awaited, so that a stream needs no boxed future: a
+//! It is a `tokio::sync::watch` channel that is asked instead of awaited, so that a stream needs no boxed future: a
 //! subscriber is two words and a slot. Whoever is slow finds the newest state and misses those between.
 
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 
 use parking_lot::Mutex;
 use slab::Slab;
 
+use super::outbox::{Listener, Outbox};
 use super::snapshot::Snapshot;
 use super::topic::Refusal;
 
@@ -20,7 +20,7 @@ pub struct Cell {
 struct State {
     newest: Arc<Snapshot>,
     ending: Option<Change>,
-    waiting: Slab<Option<Waker>>,
+    waiting: Slab<Option<Listener>>,
 }
 
 /// What a subscriber learns.
@@ -58,7 +58,7 @@ impl Cell {
         self.state.lock().waiting.len()
     }
 
-    /// Replaces the snapshot and wakes who waits.
+    /// Replaces the snapshot and tells who waits.
     pub fn publish(&self, newest: Arc<Snapshot>) {
         self.change(|state| state.newest = newest);
     }
@@ -73,14 +73,14 @@ impl Cell {
         self.change(|state| state.ending = Some(Change::Ended(refusal)));
     }
 
-    /// Wakers run outside the lock: a woken task may poll at once.
+    /// Listeners are told outside the lock: a woken task may ask at once.
     fn change(&self, change: impl FnOnce(&mut State)) {
-        let wakers: Vec<Waker> = {
+        let listeners: Vec<Listener> = {
             let mut state = self.state.lock();
             change(&mut state);
-            state.waiting.iter_mut().filter_map(|(_, waker)| waker.take()).collect()
+            state.waiting.iter_mut().filter_map(|(_, listener)| listener.take()).collect()
         };
-        wakers.into_iter().for_each(Waker::wake);
+        listeners.into_iter().for_each(Listener::tell);
     }
 }
 
@@ -98,22 +98,21 @@ impl Subscription {
         self.cell.newest()
     }
 
-    /// The newest snapshot if it is not the one with the number `known`; else the task is woken when there is one.
-    pub fn poll_changed(&mut self, known: Option<u64>, context: &mut Context<'_>) -> Poll<Change> {
+    /// The newest snapshot if it is not the one with the number `known`; else the stream `token` of the outbox is told
+    /// when there is one.
+    pub fn changed(&mut self, known: Option<u64>, outbox: &Arc<Outbox>, token: u32) -> Option<Change> {
         let mut state = self.cell.state.lock();
         // What is newest is told before the end: a first message is owed in every case.
         if known != Some(state.newest.number()) && !matches!(state.ending, Some(Change::Moved)) {
-            return Poll::Ready(Change::Newer(Arc::clone(&state.newest)));
+            return Some(Change::Newer(Arc::clone(&state.newest)));
         }
         if let Some(ending) = &state.ending {
-            return Poll::Ready(ending.clone());
+            return Some(ending.clone());
         }
-        if let Some(waker) = state.waiting.get_mut(self.slot)
-            && !waker.as_ref().is_some_and(|waker| waker.will_wake(context.waker()))
-        {
-            *waker = Some(context.waker().clone());
+        if let Some(listener @ None) = state.waiting.get_mut(self.slot) {
+            *listener = Some(Listener::new(outbox, token));
         }
-        Poll::Pending
+        None
     }
 }
 

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, watch};
 use super::cell::Subscription;
 use super::{Index, Refusal, Request};
 use crate::config::Config;
-use crate::record::Kind;
+use crate::record::{Kind, Text};
 use crate::source::{Event, Sink};
 
 /// Topics that are computed before the lock is given up for a moment.
@@ -52,6 +52,26 @@ impl Shared {
         self.lock().subscribe(request, Instant::now())
     }
 
+    /// Makes another cluster known, or gives it other settings.
+    pub fn link(&self, cluster: &Text, config: Arc<Config>) {
+        self.lock().link(cluster, config);
+        self.inner.touched.notify_one();
+    }
+
+    /// Forgets another cluster.
+    pub fn unlink(&self, cluster: &Text) {
+        self.lock().unlink(cluster);
+        self.inner.touched.notify_one();
+    }
+
+    pub(super) fn take_remote(&self, cluster: &Text, events: Vec<Event>) {
+        {
+            let mut index = self.lock();
+            events.into_iter().for_each(|event| index.apply_remote(cluster, event));
+        }
+        self.inner.touched.notify_one();
+    }
+
     /// Ends every stream; none begins after it.
     pub fn close(&self) {
         self.lock().close();
@@ -65,19 +85,30 @@ impl Shared {
     /// Works off what events touched, until the task is dropped. Events that come while it works are taken together.
     pub async fn settle(self) {
         let mut sweep = tokio::time::interval(SWEEP);
+        let mut next: Option<Instant> = None;
         loop {
             tokio::select! {
                 () = self.inner.touched.notified() => {}
+                () = rested(next) => {}
                 _ = sweep.tick() => self.lock().sweep(Instant::now()),
             }
             loop {
-                let more = self.lock().settle(AT_ONCE, Instant::now());
-                if !more {
+                let now = Instant::now();
+                next = self.lock().settle(AT_ONCE, now);
+                if next.is_none_or(|next| next > now) {
                     break;
                 }
                 tokio::task::yield_now().await;
             }
         }
+    }
+}
+
+/// Resolves when a topic has rested; never when none does.
+async fn rested(until: Option<Instant>) {
+    match until {
+        Some(until) => tokio::time::sleep_until(until.into()).await,
+        None => std::future::pending().await,
     }
 }
 
@@ -88,11 +119,16 @@ impl Sink for Shared {
             for event in events {
                 index.apply(event);
             }
-            Kind::ALL.iter().all(|kind| index.store().is_listed(*kind))
+            let config = index.config();
+            Kind::ALL.iter().all(|kind| index.store().is_listed(*kind) || !config.reads(*kind))
         };
         self.inner.touched.notify_one();
         if complete {
             self.inner.ready.send_if_modified(|ready| !std::mem::replace(ready, true));
         }
+    }
+
+    fn wants(&self, kind: Kind) -> bool {
+        self.lock().config().reads(kind)
     }
 }

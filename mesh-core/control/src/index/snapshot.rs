@@ -105,6 +105,11 @@ impl Snapshot {
         self.number
     }
 
+    /// Octets of the whole state.
+    pub fn size(&self) -> usize {
+        self.full.len()
+    }
+
     /// Frames for a subscriber that has nothing.
     pub fn full(&self) -> Bytes {
         self.full.clone()

@@ -13,8 +13,10 @@ use std::sync::Arc;
 
 use ahash::{AHashMap, AHashSet};
 
+use super::clusters::{Cluster, Clusters};
+use crate::config::Config;
 use crate::record::{
-    AuthorizationPolicy, EgressNetwork, EndpointSlice, ExternalWorkload, Fault, Key, Kind,
+    AuthorizationPolicy, EgressNetwork, EndpointSlice, Endpoints, ExternalWorkload, Fault, Key, Kind,
     MeshTlsAuthentication, Namespace, NetworkAuthentication, Node, Owned, Parent, ParentKind, Pod, Profile,
     RateLimit, Record, Route, RouteKind, Server, ServerAuthorization, Service, TargetKind, Text,
     TrafficSplit, Uid,
@@ -46,6 +48,10 @@ pub enum Interest {
     Egress(Text),
     /// Routes that attach to a parent other than a Service.
     Routes(ParentKind, Key),
+    /// Whether another cluster is linked and known.
+    Cluster(Text),
+    /// What is read of another cluster.
+    Remote(Text, Box<Self>),
 }
 
 /// Who has an address.
@@ -69,6 +75,7 @@ pub struct Store {
     services: Table<Service>,
     pods: Table<Pod>,
     slices: Table<EndpointSlice>,
+    endpoints: Table<Endpoints>,
     replica_sets: Table<Owned>,
     jobs: Table<Owned>,
     profiles: Table<Profile>,
@@ -99,14 +106,38 @@ pub struct Store {
     egress_in: AHashMap<Text, Vec<Key>>,
     /// Routes by what they attach to.
     routes_of: AHashMap<(ParentKind, Key), Vec<(RouteKind, Key)>>,
+    clusters: Clusters,
     listed: AHashSet<Kind>,
-    touched: Vec<Interest>,
+    touched: Touched,
     /// Counts changes of zones that clients may have been sorted by.
     zone_changes: u64,
     /// Counts events that changed a record.
     changes: u64,
     /// Nodes that clients named before they were known.
     awaited_nodes: AHashSet<Text>,
+}
+
+/// What events touched. While nobody listens, as when a cluster is read for the first time, it is not even noted.
+#[derive(Default)]
+struct Touched {
+    interests: Vec<Interest>,
+    nobody_listens: bool,
+}
+
+// === impl Touched ===
+
+impl Touched {
+    fn push(&mut self, interest: Interest) {
+        if !self.nobody_listens {
+            self.interests.push(interest);
+        }
+    }
+
+    fn extend(&mut self, interests: impl IntoIterator<Item = Interest>) {
+        if !self.nobody_listens {
+            self.interests.extend(interests);
+        }
+    }
 }
 
 // === impl Store: reading ===
@@ -120,6 +151,16 @@ impl Store {
     /// A pod.
     pub fn pod(&self, key: &Key) -> Option<&Arc<Pod>> {
         self.pods.find(key)
+    }
+
+    /// Another cluster.
+    pub fn cluster(&self, name: &str) -> Option<&Cluster> {
+        self.clusters.find(name)
+    }
+
+    /// How many other clusters are linked.
+    pub fn clusters(&self) -> usize {
+        self.clusters.len()
     }
 
     /// A workload outside the cluster.
@@ -142,9 +183,12 @@ impl Store {
         self.pods.iter()
     }
 
-    /// The slices of a Service, in the order of their names.
+    /// The slices of a Service, in the order of their names, and the parts of its Endpoints. Only one of the two is
+    /// watched.
     pub fn slices(&self, service: &Key) -> impl Iterator<Item = &Arc<EndpointSlice>> {
-        self.slices_of.get(service).into_iter().flatten().filter_map(|key| self.slices.find(key))
+        let slices = self.slices_of.get(service).into_iter().flatten();
+        let parts = self.endpoints.find(service).into_iter().flat_map(|endpoints| endpoints.parts.iter());
+        slices.filter_map(|key| self.slices.find(key)).chain(parts)
     }
 
     /// A slice.
@@ -358,12 +402,11 @@ impl Store {
                 }
             }
             Event::Listed { kind, records, kept } => {
-                let mut there: AHashSet<Key> = kept.into_iter().collect();
-                there.extend(records.iter().map(|record| record.key().clone()));
-                for key in self.keys(kind) {
-                    if !there.contains(&key) {
-                        self.remove(kind, &key);
-                    }
+                if self.count(kind) > 0 {
+                    let there: AHashSet<&Key> = kept.iter().chain(records.iter().map(Record::key)).collect();
+                    let mut gone = self.keys(kind);
+                    gone.retain(|key| !there.contains(key));
+                    gone.iter().for_each(|key| self.remove(kind, key));
                 }
                 records.into_iter().for_each(|record| self.put(record));
                 self.listed.insert(kind);
@@ -371,9 +414,50 @@ impl Store {
         }
     }
 
+    pub(super) fn apply_remote(&mut self, cluster: &Text, event: Event) {
+        let touched = self.clusters.apply(cluster, event);
+        self.touched.extend(touched);
+    }
+
+    pub(super) fn link(&mut self, cluster: &Text, config: Arc<Config>) {
+        let touched = self.clusters.link(cluster, config);
+        self.touched.extend(touched);
+    }
+
+    pub(super) fn unlink(&mut self, cluster: &Text) {
+        let touched = self.clusters.unlink(cluster);
+        self.touched.extend(touched);
+    }
+
     /// What events touched since the last call.
     pub(super) fn take_touched(&mut self) -> Vec<Interest> {
-        std::mem::take(&mut self.touched)
+        std::mem::take(&mut self.touched.interests)
+    }
+
+    /// Says whether what is touched matters to nobody.
+    pub(super) fn note_touched(&mut self, nobody_listens: bool) {
+        self.touched.nobody_listens = nobody_listens;
+    }
+
+    /// Lookups that hold something, with how much: empty once every object is gone.
+    #[cfg(test)]
+    pub(super) fn leftovers(&self) -> Vec<(&'static str, usize)> {
+        let sizes = [
+            ("records", self.len()),
+            ("by_address", self.by_address.len()),
+            ("slices_of", self.slices_of.len()),
+            ("services_of", self.services_of.len()),
+            ("profiles_named", self.profiles_named.len()),
+            ("splits_of", self.splits_of.len()),
+            ("servers_in", self.servers_in.len()),
+            ("server_authorizations_in", self.server_authorizations_in.len()),
+            ("authorization_policies_in", self.authorization_policies_in.len()),
+            ("rate_limits_in", self.rate_limits_in.len()),
+            ("egress_in", self.egress_in.len()),
+            ("routes_of", self.routes_of.len()),
+            ("awaited_nodes", self.awaited_nodes.len()),
+        ];
+        sizes.into_iter().filter(|(_, size)| *size > 0).collect()
     }
 
     fn uid(&self, kind: Kind, key: &Key) -> Option<Uid> {
@@ -432,6 +516,7 @@ tables! {
     Service => services, service_changed;
     Pod => pods, pod_changed;
     EndpointSlice => slices, slice_changed;
+    Endpoints => endpoints, endpoints_changed;
     ReplicaSet => replica_sets, owner_changed;
     Job => jobs, owner_changed;
     ServiceProfile => profiles, profile_changed;

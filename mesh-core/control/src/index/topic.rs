@@ -149,6 +149,8 @@ pub struct Refusal {
 #[derive(Default)]
 pub struct Reads {
     interests: Vec<Interest>,
+    /// The other cluster that is being read.
+    cluster: Option<Text>,
     basis: std::hash::DefaultHasher,
 }
 
@@ -213,9 +215,21 @@ pub fn compute(topic: &Topic, store: &Store, config: &Config, reads: &mut Reads)
 impl Reads {
     /// Notes that the answer depends on this.
     pub fn note(&mut self, interest: Interest) {
+        let interest = match &self.cluster {
+            Some(cluster) => Interest::Remote(cluster.clone(), Box::new(interest)),
+            None => interest,
+        };
         if !self.interests.contains(&interest) {
             self.interests.push(interest);
         }
+    }
+
+    /// What is read by `read` belongs to another cluster.
+    pub fn within<R>(&mut self, cluster: &Text, read: impl FnOnce(&mut Self) -> R) -> R {
+        let outer = self.cluster.replace(cluster.clone());
+        let result = read(self);
+        self.cluster = outer;
+        result
     }
 
     /// Notes what decides between classes of clients: when it changes, clients are resolved again.

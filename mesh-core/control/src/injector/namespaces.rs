@@ -31,7 +31,10 @@ impl Namespaces {
         let gate = runtime.readiness.gate("namespaces");
         let shutdown = runtime.shutdown.clone();
         let watching = this.clone();
-        tokio::spawn(async move { shutdown.unless(watching.follow(gate)).await });
+        let following = async move {
+            let _ = shutdown.unless(watching.follow(gate)).await;
+        };
+        runtime.vital("the watch of namespaces", following);
         this
     }
 

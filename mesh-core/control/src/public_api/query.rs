@@ -24,6 +24,8 @@ pub enum Metric {
     Latency,
     /// Latencies of responses by route.
     RouteLatency,
+    /// Requests that policy denied.
+    Denied,
 }
 
 /// What a label has to be.
@@ -83,7 +85,7 @@ pub trait Source: Send + Sync + 'static {
 
 impl Metric {
     /// Every metric.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Responses,
         Self::RouteResponses,
         Self::RouteActualResponses,
@@ -92,6 +94,7 @@ impl Metric {
         Self::WriteBytes,
         Self::Latency,
         Self::RouteLatency,
+        Self::Denied,
     ];
 
     /// Its name in the exposition.
@@ -105,12 +108,23 @@ impl Metric {
             Self::WriteBytes => "tcp_write_bytes_total",
             Self::Latency => "response_latency_ms_bucket",
             Self::RouteLatency => "route_response_latency_ms_bucket",
+            Self::Denied => "inbound_http_authz_deny_total",
         }
     }
 
     /// The metric of a name.
     pub fn of(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|metric| metric.name() == name)
+    }
+}
+
+// === impl Query ===
+
+impl Query {
+    /// The same question of a metric that lacks this label.
+    pub fn without(mut self, label: &str) -> Self {
+        self.labels.retain(|(name, _)| *name != label);
+        self
     }
 }
 

@@ -24,6 +24,8 @@ struct View {
     name: &'static str,
     /// Which end of a connection is counted.
     peer: &'static str,
+    /// Whether the proxies that answer are those of the rows: they know what they denied.
+    answering: bool,
 }
 
 /// Numbers of one row.
@@ -31,6 +33,7 @@ struct View {
 struct Numbers {
     requests: Option<RequestStats>,
     tcp: Option<TcpStats>,
+    denied: u64,
 }
 
 /// Answers.
@@ -108,13 +111,19 @@ fn view(
             put("dst_service", &target.name);
             labels.push(("direction", Is::Equal("outbound".to_owned())));
             labels.push(("dst_service", Is::Present));
-            Ok(View { labels, namespace: "dst_namespace", name: "dst_service", peer: "dst" })
+            Ok(View {
+                labels,
+                namespace: "dst_namespace",
+                name: "dst_service",
+                peer: "dst",
+                answering: false,
+            })
         }
         (None, None) => {
             own(kind, target, &mut put);
             labels.push(("direction", Is::Equal("inbound".to_owned())));
             labels.push((kind.label, Is::Present));
-            Ok(View { labels, namespace: "namespace", name: kind.label, peer: "src" })
+            Ok(View { labels, namespace: "namespace", name: kind.label, peer: "src", answering: true })
         }
         (Some(to), None) => {
             if kind.name == "service" {
@@ -130,7 +139,7 @@ fn view(
             }
             labels.push(("direction", Is::Equal("outbound".to_owned())));
             labels.push((kind.label, Is::Present));
-            Ok(View { labels, namespace: "namespace", name: kind.label, peer: "dst" })
+            Ok(View { labels, namespace: "namespace", name: kind.label, peer: "dst", answering: false })
         }
         (None, Some(from)) => {
             let other = kind_of(from)?;
@@ -147,7 +156,13 @@ fn view(
             }
             labels.push(("direction", Is::Equal("outbound".to_owned())));
             labels.push((kind.dst_label, Is::Present));
-            Ok(View { labels, namespace: "dst_namespace", name: kind.dst_label, peer: "dst" })
+            Ok(View {
+                labels,
+                namespace: "dst_namespace",
+                name: kind.dst_label,
+                peer: "dst",
+                answering: false,
+            })
         }
     }
 }
@@ -184,10 +199,12 @@ async fn numbers(
         query.labels.push(("peer", Is::Equal(view.peer.to_owned())));
         query
     };
+    let denied = query(Metric::Denied, &[]).without("direction");
+    let denied = async { if view.answering { source.increase(&denied).await } else { Ok(Answer::new()) } };
     let responses = query(Metric::Responses, &["classification"]);
     let latency = query(Metric::Latency, &[]);
     let (open, read, write) = (tcp(Metric::OpenConnections), tcp(Metric::ReadBytes), tcp(Metric::WriteBytes));
-    let (responses, p50, p95, p99, open, read, write) = futures::try_join!(
+    let (responses, p50, p95, p99, open, read, write, denied) = futures::try_join!(
         source.increase(&responses),
         source.quantile(&latency, 0.5),
         source.quantile(&latency, 0.95),
@@ -195,6 +212,7 @@ async fn numbers(
         source.level(&open),
         source.increase(&read),
         source.increase(&write),
+        denied,
     )
     .map_err(|error| Refusal::unavailable(error.to_string()))?;
 
@@ -229,6 +247,9 @@ async fn numbers(
     bytes(&open, |stats, value| stats.open_connections = value);
     bytes(&read, |stats, value| stats.read_bytes = value);
     bytes(&write, |stats, value| stats.write_bytes = value);
+    for (group, value) in &denied {
+        out.entry(key(group)).or_default().denied = whole(*value);
+    }
     for numbers in out.values_mut() {
         // Nothing in the window is as good as nothing seen.
         numbers.requests = numbers.requests.filter(|it| it.success + it.failure > 0);
@@ -322,7 +343,12 @@ fn named(kind: &Kind, namespace: &str, name: &str) -> Resource {
 }
 
 fn row(numbers: Numbers) -> StatRow {
-    StatRow { requests: numbers.requests, tcp: numbers.tcp, ..StatRow::default() }
+    StatRow {
+        requests: numbers.requests,
+        tcp: numbers.tcp,
+        denied_requests: numbers.denied,
+        ..StatRow::default()
+    }
 }
 
 fn sort(rows: &mut [StatRow]) {

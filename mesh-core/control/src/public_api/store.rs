@@ -1,10 +1,10 @@
 //! A short window of numbers in memory: what was scraped directly, rolled up as it comes in.
 //!
 //! Of a proxy's series only the labels in [`KEPT`] stay, so addresses, status codes and endpoints fall together: what is
-//! left is per pod, route and edge. Counters are kept as what they grew by between two scrapes. Everything counts against one limit in
-//! bytes; when it is reached the oldest numbers go first, and what does not fit even then is counted.
+//! left is per pod, route and edge. Counters are kept as what they grew by between two scrapes, and minute by minute where
+//! that is a while ago (`history`). Everything counts against one limit in bytes; when it is reached the oldest numbers go first, and what does not fit even then is counted.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::mem::size_of;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::exposition;
+use super::history::{History, Tenths};
 use super::query::{Answer, Group, Metric, Query, histogram_quantile};
 
 /// Labels of proxies that stay, beside those of the pod.
@@ -80,6 +81,14 @@ type RawKey = (Metric, Vec<(&'static str, String)>);
 /// Cumulative counts of one histogram.
 type Counts = [f64; BUCKETS];
 
+/// A histogram: only its last step is asked for.
+struct Histogram {
+    counts: Counts,
+    grown: [u32; BUCKETS],
+    /// When it grew, if it did between the last two scrapes.
+    at: Option<Tenths>,
+}
+
 /// The window.
 pub struct Store {
     window: Duration,
@@ -96,18 +105,13 @@ pub struct Store {
 struct Series {
     /// What the pod said last: to tell growth by.
     last: Last,
-    grown: VecDeque<(Instant, Growth)>,
+    grown: History,
     seen: Instant,
 }
 
 enum Last {
     Number(f64),
-    Histogram(Box<Counts>),
-}
-
-enum Growth {
-    Number(f64),
-    Histogram(Box<[u32; BUCKETS]>),
+    Histogram(Box<Histogram>),
 }
 
 /// The sums of one scrape, before they are held against those of the scrape before.
@@ -217,17 +221,18 @@ impl Store {
     }
 
     fn number(&mut self, metric: Metric, labels: Vec<(&'static str, String)>, value: f64, now: Instant) {
-        let fits = self.fits(size_of::<(Instant, Growth)>(), now);
+        let fits = self.fits(History::ENTRY, now);
+        let started = self.started;
         let Some(series) = self.series(metric, labels, || Last::Number(value), now) else { return };
         let Last::Number(last) = &mut series.last else { return };
         let grown = growth(*last, value);
         *last = value;
-        series.seen = now;
+        let before = std::mem::replace(&mut series.seen, now);
         if metric != Metric::OpenConnections && grown > 0.0 && !fits {
             self.refused += 1;
         } else if metric != Metric::OpenConnections && grown > 0.0 {
-            series.grown.push_back((now, Growth::Number(grown)));
-            self.bytes += size_of::<(Instant, Growth)>();
+            let added = series.add(before, now, started, grown);
+            self.bytes = self.bytes.saturating_add_signed(added);
         }
     }
 
@@ -238,13 +243,13 @@ impl Store {
         counts: &Counts,
         now: Instant,
     ) {
-        let fits = self.fits(size_of::<(Instant, Growth)>() + size_of::<[u32; BUCKETS]>(), now);
-        let Some(series) = self.series(metric, labels, || Last::Histogram(Box::new(*counts)), now) else {
-            return;
-        };
+        let started = self.started;
+        let first =
+            || Last::Histogram(Box::new(Histogram { counts: *counts, grown: [0; BUCKETS], at: None }));
+        let Some(series) = self.series(metric, labels, first, now) else { return };
+        series.seen = now;
         let Last::Histogram(last) = &mut series.last else { return };
-        let mut grown = Box::new([0_u32; BUCKETS]);
-        for ((slot, last), count) in grown.iter_mut().zip(last.iter()).zip(counts) {
+        for ((slot, last), count) in last.grown.iter_mut().zip(last.counts.iter()).zip(counts) {
             #[expect(
                 clippy::cast_possible_truncation,
                 clippy::cast_sign_loss,
@@ -253,14 +258,8 @@ impl Store {
             let value = growth(*last, *count) as u32;
             *slot = value;
         }
-        **last = *counts;
-        series.seen = now;
-        if grown[BUCKETS - 1] > 0 && !fits {
-            self.refused += 1;
-        } else if grown[BUCKETS - 1] > 0 {
-            series.grown.push_back((now, Growth::Histogram(grown)));
-            self.bytes += size_of::<(Instant, Growth)>() + size_of::<[u32; BUCKETS]>();
-        }
+        last.counts = *counts;
+        last.at = (last.grown[BUCKETS - 1] > 0).then(|| tenths(started, now));
     }
 
     /// The series of these labels; made where there is room for it.
@@ -284,7 +283,7 @@ impl Store {
                 return None;
             }
             self.bytes += cost;
-            let series = Series { last, grown: VecDeque::new(), seen: now };
+            let series = Series { last, grown: History::default(), seen: now };
             self.series.insert(key.clone(), series);
         }
         self.series.get_mut(&key)
@@ -315,14 +314,18 @@ impl Store {
 
     fn drop_before(&mut self, oldest: Instant) {
         let mut freed = 0;
+        let oldest = tenths(self.started, oldest);
         for series in self.series.values_mut() {
-            while series.grown.front().is_some_and(|(at, _)| *at < oldest) {
-                let gone = series.grown.pop_front();
-                let inner = matches!(gone, Some((_, Growth::Histogram(_))));
-                freed += size_of::<(Instant, Growth)>() + usize::from(inner) * size_of::<[u32; BUCKETS]>();
-            }
+            let before = series.grown.bytes();
+            series.grown.drop_before(oldest);
+            freed += before - series.grown.bytes();
         }
         self.bytes = self.bytes.saturating_sub(freed);
+    }
+
+    /// Where a window begins.
+    fn oldest(&self, window: Duration, now: Instant) -> Tenths {
+        now.checked_sub(window).map_or(0, |oldest| tenths(self.started, oldest))
     }
 
     /// One copy of each text.
@@ -352,17 +355,10 @@ impl Store {
 
     /// By how much counters grew, summed.
     pub fn increase(&self, query: &Query, now: Instant) -> Answer {
-        let oldest = now.checked_sub(query.window);
+        let oldest = self.oldest(query.window, now);
         let mut sums: BTreeMap<Group, f64> = BTreeMap::new();
         for (group, series) in self.matching(query) {
-            let recent = series.grown.iter().filter(|(at, _)| oldest.is_none_or(|oldest| *at > oldest));
-            let grown: f64 = recent
-                .map(|(_, growth)| match growth {
-                    Growth::Number(value) => *value,
-                    Growth::Histogram(_) => 0.0,
-                })
-                .sum();
-            *sums.entry(group).or_default() += grown;
+            *sums.entry(group).or_default() += series.grown.since(oldest);
         }
         sums.into_iter().collect()
     }
@@ -392,22 +388,38 @@ impl Store {
 
     /// A quantile of what grew between each pod's last two scrapes.
     pub fn quantile(&self, query: &Query, quantile: f64, now: Instant) -> Answer {
-        let oldest = now.checked_sub(query.window);
+        let oldest = self.oldest(query.window, now);
         let mut sums: BTreeMap<Group, Counts> = BTreeMap::new();
         for (group, series) in self.matching(query) {
-            let Some((at, Growth::Histogram(grown))) = series.grown.back() else { continue };
             // A pod that said nothing new in its last scrape adds nothing.
-            if *at != series.seen || oldest.is_some_and(|oldest| *at <= oldest) {
+            let Last::Histogram(last) = &series.last else { continue };
+            if last.at.is_none_or(|at| at <= oldest) {
                 continue;
             }
             let sum = sums.entry(group).or_insert([0.0; BUCKETS]);
-            sum.iter_mut().zip(grown.iter()).for_each(|(sum, grown)| *sum += f64::from(*grown));
+            sum.iter_mut().zip(last.grown.iter()).for_each(|(sum, grown)| *sum += f64::from(*grown));
         }
         let quantiles = sums
             .into_iter()
             .filter_map(|(group, counts)| Some((group, histogram_quantile(&BOUNDS, &counts, quantile)?)));
         quantiles.collect()
     }
+}
+
+// === impl Series ===
+
+impl Series {
+    /// Notes growth between two scrapes; the bytes that takes more, or less where entries fell together.
+    fn add(&mut self, from: Instant, to: Instant, started: Instant, growth: f64) -> isize {
+        let before = self.grown.bytes();
+        self.grown.push(tenths(started, from), tenths(started, to), growth);
+        self.grown.bytes().cast_signed() - before.cast_signed()
+    }
+}
+
+/// A moment as the time since the store was made; one before that is its beginning.
+fn tenths(started: Instant, at: Instant) -> Tenths {
+    Tenths::try_from(at.saturating_duration_since(started).as_millis() / 100).unwrap_or(Tenths::MAX)
 }
 
 /// By how much a counter grew. One that fell has started anew, or parts of it have gone for being idle: what is less
@@ -426,7 +438,7 @@ fn cost(labels: &Labels, last: &Last) -> usize {
     let histogram = matches!(last, Last::Histogram(_));
     SERIES_OVERHEAD
         + size_of::<Series>()
-        + usize::from(histogram) * size_of::<Counts>()
+        + usize::from(histogram) * size_of::<Histogram>()
         + labels.iter().map(|(_, value)| size_of::<(&str, Arc<str>)>() + value.len() / 4).sum::<usize>()
 }
 
@@ -521,5 +533,61 @@ mod tests {
             store.expire(Instant::now());
         }
         assert!(store.refused > 0);
+    }
+
+    /// What a proxy with 20 destinations and three clients says after `rounds` scrapes of steady traffic.
+    fn busy(rounds: u32) -> String {
+        let mut out = String::new();
+        let mut all = |labels: &str| {
+            for class in ["success", "failure"] {
+                writeln!(out, "response_total{{{labels},classification=\"{class}\"}} {}", rounds * 7)
+                    .unwrap();
+            }
+            for bound in ["5", "10", "20", "50", "100", "+Inf"] {
+                writeln!(out, "response_latency_ms_bucket{{{labels},le=\"{bound}\"}} {}", rounds * 14)
+                    .unwrap();
+            }
+            for name in ["tcp_read_bytes_total", "tcp_write_bytes_total"] {
+                writeln!(out, "{name}{{{labels}}} {}", rounds * 9_000).unwrap();
+            }
+        };
+        for client in 0..3 {
+            all(&format!(
+                "direction=\"inbound\",tls=\"true\",client_id=\"client-{client}.ns.serviceaccount.x\""
+            ));
+        }
+        for target in 0..20 {
+            all(&format!(
+                "direction=\"outbound\",authority=\"t{target}.ns.svc.cluster.local:80\",dst_deployment=\"t{target}\",\
+                 dst_namespace=\"ns\",dst_service=\"t{target}\",server_id=\"t{target}.ns.serviceaccount.x\",tls=\"true\""
+            ));
+        }
+        out
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_hour_of_two_hundred_busy_proxies_fits_into_the_charts_limit() {
+        // A fiftieth of both: what is kept of a proxy does not depend on the others.
+        let (proxies, limit) = (200 / 50, (64 << 20) / 50);
+        let mut store = Store::new(Duration::from_secs(3_600), limit, Instant::now());
+        // Every ten seconds for seventy minutes, so that the window is full and moves on.
+        for round in 0..420 {
+            let text = busy(round);
+            for pod in 0..proxies {
+                store.add(Scrape::read(&text, &own(&format!("web-{pod}"))), Instant::now());
+            }
+            tokio::time::advance(Duration::from_secs(10)).await;
+            store.expire(Instant::now());
+        }
+        let (bytes, refused) = (store.bytes(), store.refused);
+        println!("{} KiB a proxy in {} series", bytes / 1024 / proxies, store.len() / proxies);
+        assert!(bytes <= limit && refused == 0, "{bytes} bytes in {} series, {refused} refused", store.len());
+        // Three clients of each, 7 successes a scrape.
+        let mut hour = query(Metric::Responses, &["classification"]);
+        hour.window = Duration::from_secs(3_600);
+        let answer = store.increase(&hour, Instant::now());
+        let success = answer.iter().find(|(group, _)| group["classification"] == "success").unwrap().1;
+        let expected = f64::from(u32::try_from(proxies).unwrap()) * 3.0 * 7.0 * 360.0;
+        assert!((success - expected).abs() / expected < 0.01, "{success} instead of {expected}");
     }
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Deserialize;
 
 use super::meta::Meta;
-use super::{Key, Labels, Owner, Text, Uid};
+use super::{Key, Labels, Owner, Text, Uid, Weight};
 use mesh_core::names::annotations;
 
 /// A workload outside the cluster that takes part in the mesh.
@@ -30,6 +30,8 @@ pub struct ExternalWorkload {
     pub ready: bool,
     /// Whether it is being deleted.
     pub deleting: bool,
+    /// How much of a Service's traffic it is to get.
+    pub weight: Weight,
     /// Whom it belongs to.
     pub owner: Option<Owner>,
     /// The mesh's annotations.
@@ -106,6 +108,7 @@ impl TryFrom<Object> for ExternalWorkload {
             ports: spec.ports.unwrap_or_default().into_iter().map(|port| (port.name, port.port)).collect(),
             ready: conditions.iter().any(|it| it.kind == "Ready" && it.status == "True"),
             deleting: metadata.deletion_timestamp.is_some(),
+            weight: Weight::of(&metadata),
             owner: Owner::of(&metadata),
             labels: metadata.labels,
             annotations: metadata.annotations.filtered(|name| {

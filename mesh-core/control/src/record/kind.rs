@@ -1,15 +1,16 @@
 //! The kinds that are watched, and how an object of each becomes a record.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::de::{DeserializeOwned, IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer as _};
 use serde_json::Value;
 
 use super::{
-    AuthorizationPolicy, EgressNetwork, EndpointSlice, ExternalWorkload, Fault, Key, MeshTlsAuthentication,
-    Namespace, NetworkAuthentication, Node, Owned, Pod, Profile, RateLimit, Route, Server,
-    ServerAuthorization, Service, TrafficSplit, Uid,
+    AuthorizationPolicy, EgressNetwork, EndpointSlice, Endpoints, ExternalWorkload, Fault, Key,
+    MeshTlsAuthentication, Namespace, NetworkAuthentication, Node, Owned, Pod, Profile, RateLimit, Route,
+    Server, ServerAuthorization, Service, TrafficSplit, Uid,
 };
 
 /// Why an object was skipped.
@@ -138,6 +139,7 @@ kinds! {
     Service(Service) = "" "v1" [] "Service" "services" ALL ALWAYS, "Services.";
     Pod(Pod) = "" "v1" [] "Pod" "pods" ALL ALWAYS, "Pods.";
     EndpointSlice(EndpointSlice) = "discovery.k8s.io" "v1" [] "EndpointSlice" "endpointslices" ALL ALWAYS, "Endpoints of Services.";
+    Endpoints(Endpoints) = "" "v1" [] "Endpoints" "endpoints" ALL ALWAYS, "Endpoints of Services, in place of slices.";
     ReplicaSet(Owned) = "apps" "v1" [] "ReplicaSet" "replicasets" METADATA ALWAYS, "Replica sets, for the Deployment behind.";
     Job(Owned) = "batch" "v1" [] "Job" "jobs" METADATA ALWAYS, "Jobs, for the CronJob behind.";
     ServiceProfile(Profile) = "linkerd.io" "v1alpha2" ["v1alpha1"] "ServiceProfile" "serviceprofiles" ALL MAYBE, "Service profiles.";
@@ -170,7 +172,7 @@ macro_rules! untagged {
     };
 }
 
-untagged!(Node Namespace Service Pod EndpointSlice Owned Profile TrafficSplit ExternalWorkload Server);
+untagged!(Node Namespace Service Pod EndpointSlice Endpoints Owned Profile TrafficSplit ExternalWorkload Server);
 untagged!(Fault ServerAuthorization AuthorizationPolicy MeshTlsAuthentication NetworkAuthentication RateLimit EgressNetwork);
 
 /// A page of a list.
@@ -179,6 +181,13 @@ pub struct Page {
     pub objects: Vec<Decoded>,
     /// The version of the list, to watch from.
     pub resource_version: String,
+    /// Where the next page begins; empty after the last.
+    pub next: String,
+}
+
+/// What of a page has to be known before its objects are: it stands in front of them, where the API server writes it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PageHead {
     /// Where the next page begins; empty after the last.
     pub next: String,
 }
@@ -229,6 +238,38 @@ impl Kind {
                 && watched.group == group
                 && (watched.version == version || watched.also.contains(&version))
         })
+    }
+}
+
+// === impl PageHead ===
+
+impl PageHead {
+    /// Reads no further than it has to; none when the text is no list.
+    pub fn read(text: &str) -> Option<Self> {
+        struct Reader(Option<ListMeta>);
+        impl<'de> Visitor<'de> for &mut Reader {
+            type Value = ();
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a list")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
+                while let Some(name) = map.next_key::<Cow<'de, str>>()? {
+                    if name == "metadata" {
+                        self.0 = Some(map.next_value()?);
+                        // Found: what follows is for somebody else.
+                        return Ok(());
+                    }
+                    map.next_value::<IgnoredAny>()?;
+                }
+                Ok(())
+            }
+        }
+        let mut reader = Reader(None);
+        // It ends with an error where it stops before the end of the list.
+        let _ = serde_json::Deserializer::from_str(text).deserialize_map(&mut reader);
+        Some(Self { next: reader.0?.next.unwrap_or_default() })
     }
 }
 
@@ -335,8 +376,7 @@ mod tests {
             if kind.watched().metadata_only {
                 continue;
             }
-            let object =
-                json!({"metadata": {"name": "bad", "namespace": "shop"}, "spec": spec, "endpoints": 1});
+            let object = json!({"metadata": {"name": "bad", "namespace": "shop"}, "spec": spec, "endpoints": 1, "subsets": 1});
             let error = kind.decode(object.clone()).record.unwrap_err().to_string();
             assert!(error.contains(kind.watched().kind) && error.contains("shop/bad"), "{error}");
             // In a list it costs itself alone.
@@ -346,6 +386,51 @@ mod tests {
             assert_eq!((page.objects.len(), page.resource_version.as_str()), (1, "9"));
             assert!(page.objects[0].record.is_err());
         }
+    }
+
+    #[test]
+    fn what_no_answer_needs_is_not_kept() {
+        // Flaw it answers: whole objects were kept, most of them managed fields and specs that nobody asks for.
+        let much = "x".repeat(100_000);
+        let bare = json!({
+            "metadata": {"name": "web-0", "namespace": "shop", "uid": "1", "labels": {"app": "web"}},
+            "spec": {"containers": [{"name": "web", "ports": [{"containerPort": 80}]}], "clusterIP": "10.0.0.1"},
+            "status": {"phase": "Running", "podIP": "10.1.0.1"},
+            "addressType": "IPv4", "endpoints": [], "ports": [],
+        });
+        let mut laden = bare.clone();
+        laden["metadata"]["managedFields"] = json!([{"manager": "kubelet", "fieldsV1": {"f:x": much}}]);
+        laden["metadata"]["annotations"] = json!({"kubectl.kubernetes.io/last-applied-configuration": much});
+        laden["metadata"]["resourceVersion"] = json!("77");
+        laden["metadata"]["finalizers"] = json!([much]);
+        laden["spec"]["volumes"] = json!([{"name": much}]);
+        laden["spec"]["containers"][0]["args"] = json!([much]);
+        laden["spec"]["containers"][0]["env"] = json!([{"name": "SECRET", "value": much}]);
+        laden["status"]["containerStatuses"] = json!([{"image": much}]);
+        laden["status"]["images"] = json!([{"names": [much]}]);
+        let many = [
+            Kind::Pod,
+            Kind::Service,
+            Kind::EndpointSlice,
+            Kind::Node,
+            Kind::Namespace,
+            Kind::ReplicaSet,
+            Kind::Job,
+        ];
+        for kind in many {
+            let (bare, laden) = (kind.decode(bare.clone()).record, kind.decode(laden.clone()).record);
+            assert_eq!(laden.unwrap(), bare.unwrap(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn the_next_page_is_known_from_the_head_of_one() {
+        let next = |text: &str| PageHead::read(text).map(|head| head.next);
+        let head = r#"{"kind":"PodList","metadata":{"resourceVersion":"7","continue":"abc"},"items":[{"#;
+        assert_eq!(next(head), Some("abc".to_owned()), "what follows is not even looked at");
+        assert_eq!(next(r#"{"items":[1],"metadata":{}}"#), Some(String::new()));
+        assert_eq!(next(r#"{"items":[]}"#), None);
+        assert_eq!(next("7"), None);
     }
 
     proptest! {

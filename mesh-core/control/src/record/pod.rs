@@ -2,16 +2,17 @@
 
 use std::net::IpAddr;
 
-use serde::Deserialize;
+use serde::de::{SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::meta::Meta;
 use super::service::PortTarget;
-use super::{Key, Labels, Owner, Text, Uid};
+use super::text::Passing;
+use super::{Key, Labels, List, Owner, Text, Uid, Weight};
 use mesh_core::names::{annotations, containers, labels};
 
 /// A pod.
-#[derive(Clone, Debug, PartialEq, Deserialize)]
-#[serde(from = "Object")]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Pod {
     /// Its place.
     pub key: Key,
@@ -22,7 +23,7 @@ pub struct Pod {
     /// Its addresses, none before it has been given one.
     pub ips: Box<[IpAddr]>,
     /// The addresses of its node.
-    pub host_ips: Box<[IpAddr]>,
+    pub host_ips: List<IpAddr>,
     /// Whether it uses its node's network.
     pub host_network: bool,
     /// How far it is.
@@ -40,9 +41,11 @@ pub struct Pod {
     /// Whom it belongs to, when that is exactly one.
     pub owner: Option<Owner>,
     /// The ports of all containers, init containers included.
-    pub ports: Box<[ContainerPort]>,
+    pub ports: List<ContainerPort>,
     /// Paths that are probed over HTTP GET, without their queries, and at which port.
-    pub probes: Box<[(u16, Text)]>,
+    pub probes: List<(u16, Text)>,
+    /// How much of a Service's traffic it is to get.
+    pub weight: Weight,
     /// The proxy's own ports, when there is a proxy.
     pub proxy: Option<ProxyFacts>,
     /// The mesh's annotations that answers depend on.
@@ -62,7 +65,7 @@ pub enum Phase {
 }
 
 /// A port a container declares.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ContainerPort {
     /// Its name; empty when it has none.
     pub name: Text,
@@ -83,22 +86,23 @@ pub struct ProxyFacts {
     pub control: Option<u16>,
 }
 
+/// A pod as it is written. Most of its text is looked at and not kept, so it is borrowed.
 #[derive(Deserialize)]
-struct Object {
+struct Object<'a> {
     metadata: Meta,
-    #[serde(default)]
-    spec: Spec,
-    #[serde(default)]
-    status: Status,
+    #[serde(borrow, default)]
+    spec: Spec<'a>,
+    #[serde(borrow, default)]
+    status: Status<'a>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Spec {
-    #[serde(default)]
-    containers: Vec<Container>,
-    #[serde(default)]
-    init_containers: Option<Vec<Container>>,
+struct Spec<'a> {
+    #[serde(borrow, default)]
+    containers: Vec<Container<'a>>,
+    #[serde(borrow, default)]
+    init_containers: Option<Vec<Container<'a>>>,
     #[serde(default)]
     host_network: bool,
     #[serde(default)]
@@ -113,83 +117,88 @@ struct Spec {
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Container {
+struct Container<'a> {
+    #[serde(borrow, default)]
+    name: Option<Passing<'a>>,
+    #[serde(borrow, default)]
+    ports: Option<Vec<WrittenPort<'a>>>,
     #[serde(default)]
-    name: String,
-    #[serde(default)]
-    ports: Option<Vec<WrittenPort>>,
-    #[serde(default)]
-    env: Option<Vec<Variable>>,
-    #[serde(default)]
-    liveness_probe: Option<Probe>,
-    #[serde(default)]
-    readiness_probe: Option<Probe>,
-    #[serde(default)]
-    startup_probe: Option<Probe>,
+    env: Environment,
+    #[serde(borrow, default)]
+    liveness_probe: Option<Probe<'a>>,
+    #[serde(borrow, default)]
+    readiness_probe: Option<Probe<'a>>,
+    #[serde(borrow, default)]
+    startup_probe: Option<Probe<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct WrittenPort {
+struct WrittenPort<'a> {
     #[serde(default)]
     name: Text,
     container_port: u16,
     #[serde(default)]
     host_port: Option<u16>,
-    #[serde(default)]
-    protocol: Option<String>,
+    #[serde(borrow, default)]
+    protocol: Option<Passing<'a>>,
 }
 
+/// What of the variables of a container matters, which is nothing but in the proxy's.
+#[derive(Default)]
+struct Environment(ProxyFacts);
+
 #[derive(Deserialize)]
-struct Variable {
-    name: String,
-    #[serde(default)]
-    value: Option<String>,
+struct Variable<'a> {
+    #[serde(borrow)]
+    name: Passing<'a>,
+    #[serde(borrow, default)]
+    value: Option<Passing<'a>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Probe {
-    #[serde(default)]
-    http_get: Option<HttpGet>,
+struct Probe<'a> {
+    #[serde(borrow, default)]
+    http_get: Option<HttpGet<'a>>,
 }
 
 #[derive(Deserialize)]
-struct HttpGet {
+struct HttpGet<'a> {
     port: PortTarget,
-    #[serde(default)]
-    path: Option<String>,
+    #[serde(borrow, default)]
+    path: Option<Passing<'a>>,
 }
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Status {
-    #[serde(default)]
-    phase: Option<String>,
-    #[serde(default, rename = "podIP")]
-    pod_ip: Option<String>,
-    #[serde(default, rename = "podIPs")]
-    pod_ips: Option<Vec<Ip>>,
-    #[serde(default, rename = "hostIP")]
-    host_ip: Option<String>,
-    #[serde(default, rename = "hostIPs")]
-    host_ips: Option<Vec<Ip>>,
-    #[serde(default)]
-    conditions: Option<Vec<Condition>>,
+struct Status<'a> {
+    #[serde(borrow, default)]
+    phase: Option<Passing<'a>>,
+    #[serde(borrow, default, rename = "podIP")]
+    pod_ip: Option<Passing<'a>>,
+    #[serde(borrow, default, rename = "podIPs")]
+    pod_ips: Option<Vec<Ip<'a>>>,
+    #[serde(borrow, default, rename = "hostIP")]
+    host_ip: Option<Passing<'a>>,
+    #[serde(borrow, default, rename = "hostIPs")]
+    host_ips: Option<Vec<Ip<'a>>>,
+    #[serde(borrow, default)]
+    conditions: Option<Vec<Condition<'a>>>,
 }
 
 #[derive(Deserialize)]
-struct Ip {
-    #[serde(default)]
-    ip: String,
+struct Ip<'a> {
+    #[serde(borrow, default)]
+    ip: Option<Passing<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Condition {
-    #[serde(rename = "type")]
-    kind: String,
-    #[serde(default)]
-    status: String,
+struct Condition<'a> {
+    #[serde(borrow, rename = "type")]
+    kind: Passing<'a>,
+    #[serde(borrow, default)]
+    status: Option<Passing<'a>>,
 }
 
 // === impl Pod ===
@@ -216,16 +225,24 @@ impl Pod {
     }
 }
 
-impl From<Object> for Pod {
-    fn from(Object { metadata, spec, status }: Object) -> Self {
-        let containers: Vec<Container> =
+impl<'de> Deserialize<'de> for Pod {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Object::deserialize(deserializer).map(Self::from)
+    }
+}
+
+impl From<Object<'_>> for Pod {
+    fn from(Object { metadata, spec, status }: Object<'_>) -> Self {
+        let containers: Vec<Container<'_>> =
             spec.init_containers.unwrap_or_default().into_iter().chain(spec.containers).collect();
-        let is_condition = |condition: &Condition| condition.kind == "Ready" && condition.status == "True";
+        let is_condition = |condition: &Condition<'_>| {
+            &*condition.kind == "Ready" && condition.status.as_deref() == Some("True")
+        };
         Self {
             key: metadata.key(),
             uid: metadata.uid(),
-            ips: addresses(status.pod_ips, status.pod_ip),
-            host_ips: addresses(status.host_ips, status.host_ip),
+            ips: addresses(status.pod_ips, status.pod_ip).into(),
+            host_ips: addresses(status.host_ips, status.host_ip).into(),
             host_network: spec.host_network,
             phase: match status.phase.as_deref() {
                 Some("Running") => Phase::Running,
@@ -238,6 +255,7 @@ impl From<Object> for Pod {
             hostname: spec.hostname.zip(spec.subdomain),
             service_account: spec.service_account_name.unwrap_or_else(|| "default".into()),
             owner: Owner::of(&metadata),
+            weight: Weight::of(&metadata),
             probes: probes(&containers),
             proxy: proxy(&containers),
             ports: containers
@@ -264,20 +282,18 @@ fn is_needed(name: &str) -> bool {
     .contains(&name)
 }
 
-fn addresses(list: Option<Vec<Ip>>, single: Option<String>) -> Box<[IpAddr]> {
-    let list = list.unwrap_or_default().into_iter().map(|ip| ip.ip);
-    let mut ips: Vec<IpAddr> = list.chain(single).filter_map(|ip| ip.parse().ok()).collect();
-    let mut seen: Vec<IpAddr> = Vec::with_capacity(2);
-    ips.retain(|ip| {
-        !seen.contains(ip) && {
-            seen.push(*ip);
-            true
+fn addresses(list: Option<Vec<Ip<'_>>>, single: Option<Passing<'_>>) -> Vec<IpAddr> {
+    let list = list.unwrap_or_default().into_iter().filter_map(|ip| ip.ip);
+    let mut ips: Vec<IpAddr> = Vec::with_capacity(2);
+    for ip in list.chain(single).filter_map(|ip| ip.parse().ok()) {
+        if !ips.contains(&ip) {
+            ips.push(ip);
         }
-    });
-    ips.into_boxed_slice()
+    }
+    ips
 }
 
-fn tcp(port: WrittenPort) -> Option<ContainerPort> {
+fn tcp(port: WrittenPort<'_>) -> Option<ContainerPort> {
     let tcp = port.protocol.as_deref().is_none_or(|protocol| protocol == "TCP");
     tcp.then_some(ContainerPort {
         name: port.name,
@@ -286,7 +302,7 @@ fn tcp(port: WrittenPort) -> Option<ContainerPort> {
     })
 }
 
-fn probes(containers: &[Container]) -> Box<[(u16, Text)]> {
+fn probes(containers: &[Container<'_>]) -> List<(u16, Text)> {
     let mut found = Vec::new();
     for container in containers {
         for probe in [&container.liveness_probe, &container.readiness_probe, &container.startup_probe] {
@@ -311,21 +327,57 @@ fn probes(containers: &[Container]) -> Box<[(u16, Text)]> {
     }
     found.sort();
     found.dedup();
-    found.into_boxed_slice()
+    found.into()
 }
 
 /// Native sidecars are init containers, so both lists are searched.
-fn proxy(containers: &[Container]) -> Option<ProxyFacts> {
-    let proxy = containers.iter().find(|container| container.name == containers::PROXY)?;
-    let port = |name: &str| {
-        let value = proxy.env.iter().flatten().find(|variable| variable.name == name)?.value.as_deref()?;
-        value.rsplit(':').next()?.parse().ok()
-    };
-    Some(ProxyFacts {
-        inbound: port("LINKERD2_PROXY_INBOUND_LISTEN_ADDR"),
-        admin: port("LINKERD2_PROXY_ADMIN_LISTEN_ADDR"),
-        control: port("LINKERD2_PROXY_CONTROL_LISTEN_ADDR"),
-    })
+fn proxy(containers: &[Container<'_>]) -> Option<ProxyFacts> {
+    let is_proxy = |container: &&Container<'_>| container.name.as_deref() == Some(containers::PROXY);
+    containers.iter().find(is_proxy).map(|proxy| proxy.env.0)
+}
+
+// === impl Environment ===
+
+impl Environment {
+    fn note(&mut self, variable: &Variable<'_>) {
+        let place = match &*variable.name {
+            "LINKERD2_PROXY_INBOUND_LISTEN_ADDR" => &mut self.0.inbound,
+            "LINKERD2_PROXY_ADMIN_LISTEN_ADDR" => &mut self.0.admin,
+            "LINKERD2_PROXY_CONTROL_LISTEN_ADDR" => &mut self.0.control,
+            _ => return,
+        };
+        let port = variable.value.as_deref().and_then(|value| value.rsplit(':').next());
+        // The first of two counts, as it does for a process.
+        if place.is_none() {
+            *place = port.and_then(|port| port.parse().ok());
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Environment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Reader;
+        impl<'de> Visitor<'de> for Reader {
+            type Value = Environment;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a list of variables")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut variables: A) -> Result<Environment, A::Error> {
+                let mut found = Environment::default();
+                while let Some(variable) = variables.next_element::<Variable<'de>>()? {
+                    found.note(&variable);
+                }
+                Ok(found)
+            }
+
+            fn visit_unit<E>(self) -> Result<Environment, E> {
+                Ok(Environment::default())
+            }
+        }
+        deserializer.deserialize_any(Reader)
+    }
 }
 
 #[cfg(test)]
@@ -349,9 +401,9 @@ mod tests {
             "status": {"phase": "Running", "podIP": "10.1.0.1", "podIPs": [{"ip": "10.1.0.1"}, {"ip": "fd00::1"}]},
         }))
         .unwrap();
-        assert_eq!(pod.proxy.unwrap().inbound, Some(4143));
+        assert_eq!(pod.proxy.unwrap(), ProxyFacts { inbound: Some(4143), admin: None, control: None });
         assert_eq!(pod.named_port("linkerd-admin"), Some(4191));
-        assert_eq!(pod.probes.as_ref(), [(8080, Text::from("/ready"))]);
+        assert_eq!(*pod.probes, [(8080, Text::from("/ready"))]);
         assert_eq!(pod.ips.len(), 2);
     }
 }

@@ -55,6 +55,14 @@ impl Selector {
         Self { requirements: labels.iter().map(equal).collect() }
     }
 
+    /// The labels that must have exactly one value, as those of a Service's selector must.
+    pub fn equalities(&self) -> impl Iterator<Item = (&Text, &Text)> {
+        self.requirements.iter().filter_map(|it| match (it.operator, &*it.values) {
+            (Operator::In, [value]) => Some((&it.key, value)),
+            _ => None,
+        })
+    }
+
     /// Whether an object with these labels is meant.
     pub fn matches(&self, labels: &Labels) -> bool {
         self.requirements.iter().all(|requirement| {

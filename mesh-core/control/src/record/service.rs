@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Deserialize;
 
 use super::meta::Meta;
-use super::{Key, Labels, Selector, Text};
+use super::{Key, Labels, Mirror, Selector, Text};
 
 /// A Service.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -25,8 +25,13 @@ pub struct Service {
     pub selector: Option<Selector>,
     /// Whether only endpoints on the caller's node may be used (`internalTrafficPolicy: Local`).
     pub local_only: bool,
+    /// Whether endpoints in the caller's zone come first (`trafficDistribution`). In a cluster the slice controller
+    /// makes hints of it, and those are what counts.
+    pub prefers_close: bool,
     /// Whether unready endpoints are published too.
     pub publish_not_ready: bool,
+    /// Where its endpoints are, when they are in other clusters.
+    pub mirror: Option<Box<Mirror>>,
     /// Annotations of the mesh.
     pub annotations: Labels,
 }
@@ -88,6 +93,8 @@ struct Spec {
     internal_traffic_policy: Option<String>,
     #[serde(default)]
     publish_not_ready_addresses: bool,
+    #[serde(default)]
+    traffic_distribution: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -140,7 +147,12 @@ impl From<Object> for Service {
             ports: spec.ports.unwrap_or_default().into_iter().filter(tcp).map(Into::into).collect(),
             selector: (!spec.selector.is_empty()).then(|| Selector::of_labels(&spec.selector)),
             local_only: spec.internal_traffic_policy.as_deref() == Some("Local"),
+            prefers_close: matches!(
+                spec.traffic_distribution.as_deref(),
+                Some("PreferClose" | "PreferSameZone")
+            ),
             publish_not_ready: spec.publish_not_ready_addresses,
+            mirror: Mirror::of(&metadata),
             annotations: metadata.annotations.filtered(is_ours),
         }
     }

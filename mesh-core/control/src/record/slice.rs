@@ -14,6 +14,8 @@ const MANAGED_BY: &str = "endpointslice.kubernetes.io/managed-by";
 /// Annotations of slices that lead to a gateway of another cluster.
 const GATEWAY_IDENTITY: &str = "mirror.linkerd.io/remote-gateway-identity";
 const GATEWAY_AUTHORITY: &str = "mirror.linkerd.io/remote-svc-fq-name";
+/// The label that names the other cluster.
+const GATEWAY_CLUSTER: &str = "mirror.linkerd.io/cluster-name";
 
 /// A part of the endpoints of a Service.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -81,8 +83,10 @@ pub enum TargetKind {
 /// The gateway of another cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gateway {
-    /// Its identity.
-    pub identity: Text,
+    /// Its identity; without one it is reached in the clear.
+    pub identity: Option<Text>,
+    /// The cluster.
+    pub cluster: Option<Text>,
     /// The name of the Service behind it, without a port.
     pub authority: Option<Text>,
 }
@@ -149,8 +153,9 @@ struct ForZone {
     name: Text,
 }
 
+/// What an endpoint says stands behind it.
 #[derive(Deserialize)]
-struct TargetRef {
+pub(super) struct TargetRef {
     #[serde(default)]
     kind: Option<String>,
     #[serde(default)]
@@ -170,7 +175,6 @@ impl From<Object> for EndpointSlice {
         };
         let tcp = |port: &WrittenPort| port.protocol.as_deref().is_none_or(|protocol| protocol == "TCP");
         let ports = ports.unwrap_or_default().into_iter().filter(tcp);
-        let gateway = metadata.annotation(GATEWAY_IDENTITY).filter(|identity| !identity.is_empty());
         Self {
             service: metadata.labels.value(SERVICE_NAME).cloned().unwrap_or_default(),
             family,
@@ -184,12 +188,33 @@ impl From<Object> for EndpointSlice {
                 .labels
                 .value(MANAGED_BY)
                 .is_some_and(|by| *by == crate::destination::external::MANAGER),
-            gateway: gateway.map(|identity| Gateway {
-                identity: identity.clone(),
-                authority: metadata.annotation(GATEWAY_AUTHORITY).cloned(),
-            }),
+            gateway: gateway(&metadata),
             key: metadata.key(),
         }
+    }
+}
+
+/// The gateway that the endpoints of an object are, when its annotations say so.
+pub(super) fn gateway(metadata: &Meta) -> Option<Gateway> {
+    let identity = metadata.annotation(GATEWAY_IDENTITY).filter(|identity| !identity.is_empty());
+    let cluster = metadata.labels.value(GATEWAY_CLUSTER).filter(|cluster| !cluster.is_empty());
+    (identity.is_some() || cluster.is_some()).then(|| Gateway {
+        identity: identity.cloned(),
+        cluster: cluster.cloned(),
+        authority: metadata.annotation(GATEWAY_AUTHORITY).filter(|name| !name.is_empty()).cloned(),
+    })
+}
+
+impl TargetRef {
+    /// None for what can be no endpoint of the mesh.
+    pub(super) fn reduced(self, namespace: &Text) -> Option<(TargetKind, Key)> {
+        let kind = match self.kind.as_deref() {
+            Some("Pod") => TargetKind::Pod,
+            Some("ExternalWorkload") => TargetKind::ExternalWorkload,
+            _ => return None,
+        };
+        let namespace = self.namespace.unwrap_or_else(|| namespace.clone());
+        Some((kind, Key { namespace, name: self.name }))
     }
 }
 
@@ -199,15 +224,7 @@ impl WrittenEndpoint {
         let ip = self.addresses.first()?.parse().ok()?;
         let conditions = self.conditions.unwrap_or_default();
         let ready = conditions.ready.unwrap_or(true);
-        let target = self.target_ref.and_then(|target| {
-            let kind = match target.kind.as_deref() {
-                Some("Pod") => TargetKind::Pod,
-                Some("ExternalWorkload") => TargetKind::ExternalWorkload,
-                _ => return None,
-            };
-            let namespace = target.namespace.unwrap_or_else(|| namespace.clone());
-            Some((kind, Key { namespace, name: target.name }))
-        });
+        let target = self.target_ref.and_then(|target| target.reduced(namespace));
         let hints = self.hints.and_then(|hints| hints.for_zones).unwrap_or_default();
         Some(Endpoint {
             ip,

@@ -1,12 +1,21 @@
 //! The admin port: `/live`, `/ready`, `/metrics`.
 
+use std::convert::Infallible;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::body::Body;
 use axum::extract::State;
 use axum::routing::get;
-use http::{StatusCode, header};
-use tokio::net::TcpListener;
+use http::{Request, StatusCode, header};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tower::ServiceExt;
 
 use super::metrics::Registry;
 use super::readiness::Readiness;
@@ -14,6 +23,11 @@ use super::shutdown::Shutdown;
 
 /// How long the admin port stays open after the end began, so that the last scrape and probe find it.
 const LINGER: Duration = Duration::from_millis(500);
+/// How long a connection may be without the head of a request. Far from the 10, 15 and 30 s at which probes and scrapes
+/// come: a limit equal to such an interval closes the connection at the moment of the next request.
+const IDLE: Duration = Duration::from_secs(50);
+/// Connections at once: probes, scrapers, and somebody who looks.
+const CONNECTIONS: usize = 128;
 
 #[derive(Clone)]
 struct Parts {
@@ -29,19 +43,60 @@ pub(super) async fn serve(
     readiness: Readiness,
     shutdown: Shutdown,
 ) {
-    let ended = shutdown.signaled();
+    serve_with(listener, Parts { registry, readiness, shutdown }, IDLE).await;
+}
+
+async fn serve_with(listener: TcpListener, parts: Parts, idle: Duration) {
+    let ended = parts.shutdown.signaled();
     let router = Router::new()
         .route("/live", get(async || "live\n"))
         .route("/ping", get(async || "pong\n"))
         .route("/ready", get(ready))
         .route("/metrics", get(metrics))
-        .with_state(Parts { registry, readiness, shutdown });
-    let serving = axum::serve(listener, router).with_graceful_shutdown(async move {
+        .with_state(parts);
+    let mut stop = std::pin::pin!(async move {
         ended.await;
         tokio::time::sleep(LINGER).await;
     });
+    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut connections = JoinSet::new();
+    loop {
+        while connections.try_join_next().is_some() {}
+        let next = async {
+            let place = Arc::clone(&places).acquire_owned().await;
+            (listener.accept().await, place)
+        };
+        let (accepted, place) = tokio::select! {
+            () = stop.as_mut() => return,
+            next = next => next,
+        };
+        match accepted {
+            Ok((stream, _)) => {
+                let router = router.clone();
+                connections.spawn(async move {
+                    connection(stream, router, idle).await;
+                    drop(place);
+                });
+            }
+            Err(error) => {
+                tracing::warn!(%error, "the admin port cannot accept a connection");
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, router: Router, idle: Duration) {
+    let service = service_fn(move |request: Request<Incoming>| {
+        let answer = router.clone().oneshot(request.map(Body::new));
+        async move { answer.await.map_err(|never: Infallible| never) }
+    });
+    let serving = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(idle)
+        .serve_connection(TokioIo::new(stream), service);
     if let Err(error) = serving.await {
-        tracing::warn!(%error, "the admin port ended");
+        tracing::debug!(%error, "a connection to the admin port ended");
     }
 }
 
@@ -58,4 +113,47 @@ async fn ready(State(parts): State<Parts>) -> (StatusCode, String) {
 
 async fn metrics(State(parts): State<Parts>) -> ([(header::HeaderName, &'static str); 1], String) {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], parts.registry.text())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    async fn ask(stream: &mut TcpStream) -> String {
+        stream.write_all(b"GET /live HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        let mut buffer = vec![0; 1024];
+        let read = stream.read(&mut buffer).await.unwrap();
+        String::from_utf8_lossy(&buffer[..read]).into_owned()
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_probes_use_is_kept_and_idle_ones_have_an_end() {
+        // Flaw it answers: a limit on reading equal to the interval of probes made every other probe fail.
+        for interval in [10, 15, 30] {
+            assert!(IDLE.as_secs().abs_diff(interval) > 10, "probes and scrapes come every {interval} s");
+        }
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (readiness, shutdown) = (Readiness::default(), Shutdown::new());
+        let parts = Parts { registry: Registry::default(), readiness, shutdown: shutdown.clone() };
+        let serving = tokio::spawn(serve_with(listener, parts, Duration::from_secs(1)));
+        let mut asked = TcpStream::connect(address).await.unwrap();
+        // Whoever says nothing holds a place for so long and no longer.
+        let mut crowd = Vec::new();
+        for _ in 1..CONNECTIONS {
+            crowd.push(TcpStream::connect(address).await.unwrap());
+        }
+        let mut late = TcpStream::connect(address).await.unwrap();
+        let late = tokio::spawn(async move { ask(&mut late).await });
+        for _ in 0..6 {
+            assert!(ask(&mut asked).await.contains("live"));
+            tokio::time::sleep(Duration::from_millis(300)).await;
+        }
+        let late = tokio::time::timeout(Duration::from_secs(10), late).await.expect("places become free");
+        assert!(late.unwrap().contains("live"));
+        shutdown.begin();
+        tokio::time::timeout(Duration::from_secs(5), serving).await.unwrap().unwrap();
+    }
 }

@@ -76,7 +76,7 @@ impl Leadership {
             held,
             seen: None,
         };
-        tokio::spawn(candidate.run(runtime.shutdown.clone()));
+        runtime.vital("the candidacy for a lease", candidate.run(runtime.shutdown.clone()));
         Self { until }
     }
 

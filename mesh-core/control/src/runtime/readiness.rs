@@ -25,9 +25,13 @@ impl Readiness {
         Gate { readiness: self.clone(), name }
     }
 
-    /// What is missing, a line each; empty when nothing is.
+    /// What is missing, a line each; empty when nothing is. Before the component has said what it waits for, that is
+    /// missing: its port is open sooner.
     pub fn missing(&self) -> Vec<String> {
         let gates = self.gates.lock();
+        if gates.is_empty() {
+            return vec!["start: not there yet".to_owned()];
+        }
         gates.iter().filter_map(|(name, why)| Some(format!("{name}: {}", why.as_ref()?))).collect()
     }
 }
@@ -51,7 +55,7 @@ mod tests {
     #[test]
     fn what_is_missing_is_named() {
         let readiness = Readiness::default();
-        assert!(readiness.missing().is_empty());
+        assert_eq!(readiness.missing(), ["start: not there yet"]);
         let (issuer, caches) = (readiness.gate("issuer"), readiness.gate("caches"));
         issuer.close("expired");
         assert_eq!(readiness.missing(), ["caches: not there yet", "issuer: expired"]);

@@ -1,7 +1,10 @@
 //! A directory of manifests as a source: read whole at first, then again file by file as they change.
 //!
 //! A file that cannot be read keeps its last good state, and is named once. Objects that two files define belong to
-//! the file whose name comes first. Metadata of real clusters (UIDs, versions) may be there and need not.
+//! the file whose name comes first. Services that have a selector and no slices get what their pods make ([`derive`]).
+//! Metadata of real clusters (UIDs, versions) may be there and need not.
+
+mod derive;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
@@ -38,6 +41,7 @@ pub enum FilesError {
 #[derive(Default)]
 pub struct Directory {
     path: PathBuf,
+    kinds: Vec<Kind>,
     files: BTreeMap<PathBuf, File>,
     /// What was told last: which record stands for an object.
     told: AHashMap<(Kind, Key), Record>,
@@ -60,9 +64,9 @@ struct Stamp {
 // === impl Directory ===
 
 impl Directory {
-    /// A directory that has not been read yet.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), ..Self::default() }
+    /// A directory that has not been read yet, of which these kinds are wanted.
+    pub fn new(path: impl Into<PathBuf>, kinds: Vec<Kind>) -> Self {
+        Self { path: path.into(), kinds, ..Self::default() }
     }
 
     /// Reads what changed and tells the difference. The first time every kind is told as a list.
@@ -93,13 +97,14 @@ impl Directory {
     fn difference(&mut self) -> Vec<Event> {
         let mut now: AHashMap<(Kind, Key), Record> = AHashMap::new();
         for file in self.files.values() {
-            for (place, record) in &file.records {
+            for (place, record) in file.records.iter().filter(|((kind, _), _)| self.kinds.contains(kind)) {
                 now.entry(place.clone()).or_insert_with(|| record.clone());
             }
         }
+        derive::complete(&mut now);
         if !std::mem::replace(&mut self.complete, true) {
             let mut by_kind: BTreeMap<Kind, Vec<Record>> =
-                Kind::ALL.iter().map(|kind| (*kind, Vec::new())).collect();
+                self.kinds.iter().map(|kind| (*kind, Vec::new())).collect();
             for ((kind, _), record) in &now {
                 by_kind.entry(*kind).or_default().push(record.clone());
             }
@@ -129,7 +134,8 @@ impl Directory {
 /// When the directory cannot be read at the start.
 pub async fn run(path: PathBuf, sink: Arc<dyn Sink>) -> Result<(), FilesError> {
     let unreadable = |cause| FilesError::Unreadable { path: path.clone(), cause };
-    let mut directory = Directory::new(path.clone());
+    let kinds = Kind::ALL.iter().copied().filter(|kind| sink.wants(*kind)).collect();
+    let mut directory = Directory::new(path.clone(), kinds);
     let mut watched: Vec<PathBuf> = Vec::new();
     let mut changes = None;
     loop {
@@ -269,7 +275,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
         write("web.yaml", SERVICE);
-        let mut directory = Directory::new(folder.path());
+        let mut directory = Directory::new(folder.path(), Kind::ALL.to_vec());
         let events = directory.read().unwrap();
         let listed = |event: &Event| match event {
             Event::Listed { records, .. } => records.len(),
@@ -298,7 +304,7 @@ mod tests {
         let path = folder.path().join("all.yaml");
         let bad = SERVICE.replace("web", "bad").replace("80", "eighty");
         std::fs::write(&path, format!("{}---\n{SERVICE}", SERVICE.replace("web", "bad"))).unwrap();
-        let mut directory = Directory::new(folder.path());
+        let mut directory = Directory::new(folder.path(), Kind::ALL.to_vec());
         directory.read().unwrap();
         std::fs::write(&path, format!("{bad}---\n{}", SERVICE.replace("10.0.0.1", "10.0.0.2"))).unwrap();
         let events = directory.read().unwrap();

@@ -17,25 +17,31 @@ use http::header::ACCEPT;
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::{Event, Sink};
-use crate::record::Kind;
+use crate::record::{Key, Kind, Page, PageHead, Record};
 use crate::runtime::Registry;
 use crate::runtime::metrics::{Counter, Family};
 use lines::Lines;
+use page::Decoding;
 
 /// The API server ends a watch after so long; spread, so that not all watches are renewed at once.
 const WATCH_SECONDS: u64 = 240;
-/// Without a word for longer than that, the connection is dead.
-const SILENCE: Duration = Duration::from_secs(WATCH_SECONDS + 60 + 30);
+/// Without a word for longer than that, a watch is begun again from where it is: bookmarks come every minute, and one
+/// more request costs nothing beside a watch that has gone deaf.
+const SILENCE: Duration = Duration::from_secs(90);
 /// How long a page may take.
 const PAGE_LIMIT: Duration = Duration::from_secs(30);
 /// How often a kind that is not served is asked for.
 const ABSENT: Duration = Duration::from_secs(10);
 /// Between two tries: from this…
 const FIRST_PAUSE: Duration = Duration::from_millis(200);
-/// …doubling up to this.
-const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+/// …doubling up to this. All kinds of a replica together make five requests a second then, and what changed while the
+/// API server was away is known within seconds of its return.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+/// What the API server may ask us to wait for.
+const LONGEST_WISH: Duration = Duration::from_secs(30);
 
 /// Counts what goes wrong between the API server and the index.
 #[derive(Clone)]
@@ -67,6 +73,8 @@ enum Ended {
     Absent,
     /// This account may not read the kind.
     Forbidden(String),
+    /// The API server has too much to do, and said when to come back.
+    Busy(Duration),
     /// Something else.
     Failed(String),
 }
@@ -95,7 +103,7 @@ impl Counters {
 /// for; none for the default.
 pub async fn run(client: kube::Client, sink: Arc<dyn Sink>, counters: Counters, absent: Option<Duration>) {
     let mut followers = tokio::task::JoinSet::new();
-    for kind in Kind::ALL {
+    for kind in Kind::ALL.iter().filter(|kind| sink.wants(**kind)) {
         let follower = Follower {
             client: client.clone(),
             kind: *kind,
@@ -122,8 +130,13 @@ impl Follower {
             match self.list().await {
                 Ok(from) => {
                     told_absent = false;
-                    pause = FIRST_PAUSE;
+                    let begun = Instant::now();
                     self.watch(from).await;
+                    // A version that is too old as soon as it was listed must not make a loop of lists.
+                    if begun.elapsed() > LONGEST_PAUSE {
+                        pause = FIRST_PAUSE;
+                    }
+                    self.pause(&mut pause).await;
                 }
                 // Installed rights may be older than the program: then the kind is as good as absent.
                 Err(Ended::Forbidden(cause)) if self.kind.watched().optional => {
@@ -151,35 +164,50 @@ impl Follower {
                 }
                 Err(ended) => {
                     self.failed("list", &ended);
-                    self.pause(&mut pause).await;
+                    self.pause_after(&ended, &mut pause).await;
                 }
             }
         }
     }
 
-    /// All objects of the kind; the version to watch from.
+    /// All objects of the kind; the version to watch from. A page is read while the one before it is decoded.
     async fn list(&self) -> Result<String, Ended> {
         let (mut records, mut kept) = (Vec::new(), Vec::new());
         let mut next = String::new();
+        let mut decoding: Option<Decoding> = None;
         loop {
-            let page = tokio::time::timeout(PAGE_LIMIT, self.page(&next)).await;
-            let page =
-                page.map_err(|_| Ended::Failed(format!("no page within {} s", PAGE_LIMIT.as_secs())))??;
-            for decoded in page.objects {
-                match decoded.record {
-                    Ok(record) => records.push(record),
-                    Err(error) => {
-                        self.skipped(&error);
-                        kept.push(decoded.key);
-                    }
+            let text = tokio::time::timeout(PAGE_LIMIT, self.page(&next)).await;
+            let text =
+                text.map_err(|_| Ended::Failed(format!("no page within {} s", PAGE_LIMIT.as_secs())))??;
+            let head = PageHead::read(&text);
+            let before = decoding.replace(Decoding::start(self.kind, text));
+            if let Some(before) = before {
+                self.keep(before.page().await?, &mut records, &mut kept);
+            }
+            match head.map(|head| head.next) {
+                Some(following) if !following.is_empty() => next = following,
+                _ => break,
+            }
+        }
+        let Some(last) = decoding else { return Err(Ended::Normally) };
+        let last = last.page().await?;
+        let from = last.resource_version.clone();
+        self.keep(last, &mut records, &mut kept);
+        self.counters.lists.with(&[self.name()]).inc();
+        self.sink.take(vec![Event::Listed { kind: self.kind, records, kept }]);
+        Ok(from)
+    }
+
+    /// Keeps what a page has; an object that cannot be read costs itself alone.
+    fn keep(&self, page: Page, records: &mut Vec<Record>, kept: &mut Vec<Key>) {
+        for decoded in page.objects {
+            match decoded.record {
+                Ok(record) => records.push(record),
+                Err(error) => {
+                    self.skipped(&error);
+                    kept.push(decoded.key);
                 }
             }
-            if page.next.is_empty() {
-                self.counters.lists.with(&[self.name()]).inc();
-                self.sink.take(vec![Event::Listed { kind: self.kind, records, kept }]);
-                return Ok(page.resource_version);
-            }
-            next = page.next;
         }
     }
 
@@ -187,21 +215,22 @@ impl Follower {
     async fn watch(&self, mut from: String) {
         let mut pause = FIRST_PAUSE;
         loop {
-            let begun = tokio::time::Instant::now();
-            match self.watch_once(&mut from).await {
+            let begun = Instant::now();
+            let ended = self.watch_once(&mut from).await;
+            match &ended {
                 Ended::Normally => {}
                 Ended::TooOld => {
                     tracing::info!(kind = self.name(), "the version to go on from is too old; listing again");
                     return;
                 }
                 Ended::Absent => return,
-                ended @ (Ended::Failed(_) | Ended::Forbidden(_)) => self.failed("watch", &ended),
+                Ended::Failed(_) | Ended::Forbidden(_) | Ended::Busy(_) => self.failed("watch", &ended),
             }
             // A watch that ends at once, whatever the reason, must not be begun again at once.
             if begun.elapsed() > LONGEST_PAUSE {
                 pause = FIRST_PAUSE;
             }
-            self.pause(&mut pause).await;
+            self.pause_after(&ended, &mut pause).await;
         }
     }
 
@@ -227,7 +256,7 @@ impl Follower {
                 Ok(Ok(Some(line))) => line,
                 Ok(Ok(None)) => return Ended::Normally,
                 Ok(Err(error)) => return Ended::Failed(error.to_string()),
-                Err(_) => return Ended::Failed("no word from the API server for too long".to_owned()),
+                Err(_) => return Ended::Normally,
             };
             match self.event(line, from) {
                 Ok(Some(event)) => self.sink.take(vec![event]),
@@ -319,6 +348,7 @@ impl Follower {
         let cause = match ended {
             Ended::Failed(cause) | Ended::Forbidden(cause) => cause.as_str(),
             Ended::TooOld => "the version is too old",
+            Ended::Busy(_) => "the API server has too much to do",
             Ended::Absent => "the kind is not served",
             Ended::Normally => "it ended",
         };
@@ -329,6 +359,13 @@ impl Follower {
     async fn pause(&self, pause: &mut Duration) {
         tokio::time::sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
         *pause = (*pause * 2).min(LONGEST_PAUSE);
+    }
+
+    async fn pause_after(&self, ended: &Ended, pause: &mut Duration) {
+        match ended {
+            Ended::Busy(wish) => tokio::time::sleep(wish.mul_f64(rand::random_range(1.0..1.5))).await,
+            _ => self.pause(pause).await,
+        }
     }
 
     fn name(&self) -> &'static str {

@@ -23,7 +23,7 @@ use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use super::pair::Pair;
-use crate::runtime::Shutdown;
+use crate::runtime::{Shutdown, spans};
 
 /// How long a client may take to shake hands.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(10);
@@ -174,7 +174,11 @@ async fn connection(
     let service = service_fn(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(peer.clone());
         let router = router.clone();
-        async move { router.oneshot(request.map(Body::new)).await.map_err(|never: Infallible| never) }
+        let span = spans::begin(&request);
+        async move {
+            let answer = router.oneshot(request.map(Body::new)).await.map_err(|never: Infallible| never);
+            answer.inspect(|response| spans::end(&span, response))
+        }
     });
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_LIMIT);

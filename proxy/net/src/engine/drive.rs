@@ -33,7 +33,7 @@ impl<H: Handler> Engine<H> {
                 return;
             }
             let mut buffer = self.core.read_buffer(key);
-            let room = read_limit(&buffer);
+            let Some(room) = self.core.conns.get(key).map(|conn| read_limit(conn, &buffer)) else { return };
             match self.core.read(key, &mut buffer) {
                 Read::Some(octets) => {
                     self.arrived(key, buffer);

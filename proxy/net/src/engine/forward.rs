@@ -148,23 +148,24 @@ impl<H: Handler> Engine<H> {
 
     /// Holds a request until its endpoint has a connection.
     pub(super) fn queue(&mut self, key: Key, endpoint: Key, head: HeaderList) {
-        let limit = self.core.config.max_waiting;
         let now = self.core.now;
         let Some(exchange) = self.core.exchanges.get_mut(key) else { return };
         exchange.head = head;
         let protocol = exchange.protocol;
         let Some(place) = self.core.endpoints.get_mut(endpoint) else { return };
+        let queue = place.spec.queue;
+        let limit = self.core.config.max_waiting.min(queue.capacity);
         if place.waiting.len() >= limit {
             // Some may have given up waiting.
             let exchanges = &self.core.exchanges;
             place.waiting.retain(|key| exchanges.get(*key).is_some_and(|one| one.phase == Phase::Queued));
         }
         if place.waiting.len() >= limit {
-            self.attempt_failed(key, Failure::Connect(ConnectError::Io(libc::ENOBUFS)));
+            self.attempt_failed(key, Failure::Connect(ConnectError::Full));
             return;
         }
         place.waiting.push_back(key);
-        let until = now + place.spec.connect_timeout;
+        let until = now + queue.wait;
         if let Some(exchange) = self.core.exchanges.get_mut(key) {
             exchange.wait_until = Some(until);
         }
@@ -279,11 +280,11 @@ impl<H: Handler> Engine<H> {
             (Phase::Refused, None, true) => self.send_again(key),
             (Phase::Queued, None, true) => {
                 exchange.wait_until = None;
-                let error = exchange
-                    .endpoint
-                    .and_then(|endpoint| self.core.endpoints.get(endpoint))
-                    .and_then(|place| place.last_error)
-                    .unwrap_or(ConnectError::TimedOut);
+                let place = exchange.endpoint.and_then(|endpoint| self.core.endpoints.get(endpoint));
+                let error = match place {
+                    Some(place) if !place.http2.is_empty() => ConnectError::Busy,
+                    place => place.and_then(|place| place.last_error).unwrap_or(ConnectError::TimedOut),
+                };
                 self.attempt_failed(key, Failure::Connect(error));
             }
             _ => {}
@@ -292,11 +293,11 @@ impl<H: Handler> Engine<H> {
     }
 }
 
-/// The fields of a request for HTTP/2, which has to name a scheme where HTTP/1 does not.
+/// The fields of a request for HTTP/2, which has to name a scheme where HTTP/1 does not. A request that came in HTTP/2 has lost its
+/// own where it was HTTP/1 before: a gateway sends it on once more.
 fn with_scheme(head: &HeaderList, from_http1: bool) -> impl Iterator<Item = Header<'_>> {
-    let missing = from_http1
-        && head.value(b":scheme").is_none()
-        && head.value(b":method").is_some_and(|method| method != b"CONNECT");
+    let missing =
+        head.value(b":scheme").is_none() && head.value(b":method").is_some_and(|method| method != b"CONNECT");
     let scheme = Header { name: b":scheme", value: b"http", sensitivity: Sensitivity::Plain };
     let connection =
         move |header: &Header<'_>| !(from_http1 && matches!(header.name, b"upgrade" | b"http2-settings"));

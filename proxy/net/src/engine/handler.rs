@@ -100,8 +100,9 @@ pub trait Handler: Sized + 'static {
     /// An accepted connection is gone.
     fn closed(&mut self, ctl: &mut Control<'_, Self>, conn: Self::Conn, report: &CloseReport);
 
-    /// Octets of a tunnel (opaque connection or upgrade) pass, once per write. `Direction::Request` is from the accepted side.
-    fn tunneled(&mut self, conn: &mut Self::Conn, direction: Direction, octets: usize);
+    /// Octets of a tunnel (opaque connection or upgrade) pass, once per write. `Direction::Request` is from the accepted side, `now` the
+    /// time of this round.
+    fn tunneled(&mut self, conn: &mut Self::Conn, direction: Direction, octets: usize, now: Instant);
 
     /// Something happened to a connection of an endpoint, or to its state.
     fn endpoint(
@@ -362,6 +363,8 @@ pub struct Reply {
     pub headers: HeaderList,
     /// For a gRPC client: status and message, sent as a response that is trailers only.
     pub grpc: Option<(u8, String)>,
+    /// Why, for those who watch; it is not sent.
+    pub reason: Option<Box<str>>,
     /// Whether the client's connection ends after it (`connection: close`, or GOAWAY).
     pub close: bool,
 }
@@ -445,6 +448,10 @@ pub enum ConnectError {
     Io(i32),
     /// It took too long.
     TimedOut,
+    /// Too many requests wait for a connection already.
+    Full,
+    /// There are connections, and none had room in time.
+    Busy,
     /// The TLS handshake failed; whether because the peer's identity is not the expected one.
     Tls {
         /// The peer's certificate is valid but names somebody else.
@@ -508,6 +515,8 @@ pub struct EndpointSpec {
     pub preface: Prefaces,
     /// How long connecting may take: TCP, TLS and preface.
     pub connect_timeout: Duration,
+    /// Requests that wait for a connection with room.
+    pub queue: EndpointQueue,
     /// Between attempts to connect.
     pub backoff: crate::backoff::Backoff,
     /// TCP keep-alive idle time.
@@ -524,6 +533,15 @@ pub struct EndpointSpec {
     pub http1_max_idle: usize,
     /// Whether connections are opened before they are needed, as a balancer wants it.
     pub eager: Option<Upstream>,
+}
+
+/// How requests wait for a connection of an endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EndpointQueue {
+    /// How many may; the engine's own limit holds as well.
+    pub capacity: usize,
+    /// How long each may.
+    pub wait: Duration,
 }
 
 /// What is written first on a new connection.

@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWrite};
 use super::arena::Key;
 use super::conn::{Conn, Ending, Fin, Origin, Stage};
 use super::core::Core;
-use super::pool::{BUFFER, Pool};
+use super::pool::{BUFFER, MARGIN, Pool};
 use super::tls;
 
 /// What a read brought.
@@ -35,9 +35,9 @@ impl Core {
     /// Reads once and appends to `buffer`, as much as fits.
     pub(super) fn read(&mut self, key: Key, buffer: &mut Vec<u8>) -> Read {
         let Some(conn) = self.conns.get_mut(key) else { return Read::Nothing };
+        let limit = read_limit(conn, buffer);
         let waker = self.ready.waker(key.index + LISTENERS);
         let mut context = Context::from_waker(waker);
-        let limit = read_limit(buffer);
         let mut room = buffer.limit(limit);
         let outcome = pin!(conn.socket.read_buf(&mut room)).poll(&mut context);
         match outcome {
@@ -233,9 +233,12 @@ impl Core {
     }
 }
 
-/// Octets that one read may bring into a buffer.
-pub(super) fn read_limit(buffer: &[u8]) -> usize {
-    BUFFER.saturating_sub(buffer.len()).max(BUFFER / 4)
+/// Octets that one read of a connection may bring into a buffer.
+pub(super) fn read_limit(conn: &Conn, buffer: &[u8]) -> usize {
+    // What a peer like us has sealed at once is read at once. Were the read only as large as its content, most of a record would be
+    // left over each time, to be copied to the start of the next read.
+    let whole = if conn.tls.is_some() { BUFFER + MARGIN } else { BUFFER };
+    whole.saturating_sub(buffer.len()).max(BUFFER / 4)
 }
 
 /// The operating system's number of an error, 0 for none.

@@ -10,8 +10,10 @@ pub(super) struct Pool {
 
 /// Octets of a pooled buffer; reads of this size are where a larger one brings no more throughput.
 pub(super) const BUFFER: usize = 64 * 1024;
-/// What a buffer may have grown by and still be kept: records of TLS around one read.
-const SLACK: usize = 4096;
+/// Room beside that for what TLS adds: records around the content, and the start of one more.
+pub(super) const MARGIN: usize = 2048;
+/// What a buffer may have grown by and still be kept.
+const SLACK: usize = 2 * MARGIN;
 /// Buffers in reserve.
 const BUFFERS: usize = 16;
 /// Lists in reserve, and the largest that is kept.
@@ -27,7 +29,7 @@ impl Pool {
 
     /// An empty buffer with room for [`BUFFER`] octets, and a little more.
     pub(super) fn buffer(&mut self) -> Vec<u8> {
-        self.buffers.pop().unwrap_or_else(|| Vec::with_capacity(BUFFER + SLACK / 2))
+        self.buffers.pop().unwrap_or_else(|| Vec::with_capacity(BUFFER + MARGIN))
     }
 
     /// Takes back a buffer; one of another size is freed.

@@ -7,10 +7,11 @@ use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{
     ConnectionState, EncodeError, EncryptError, UnbufferedConnectionCommon, UnbufferedStatus,
 };
-use rustls::{CertificateError, Error};
+use rustls::{CertificateError, Error, ProtocolVersion};
 use rustls_pki_types::ServerName;
 
 use super::ConnectError;
+use super::records::{Library, Records};
 
 /// One TLS connection, as client or as server. It holds no octet of its own between calls: the part of a record that
 /// [`open`](Self::open) did not consume has to be there in every call until more of it has come.
@@ -18,11 +19,19 @@ pub(super) struct Session {
     side: Side,
     /// Nothing can be opened or sealed any more.
     failed: bool,
+    /// Whether its configuration lets keys out.
+    extractable: bool,
+    /// All that has come was taken, and the library has nothing left to say: here it can hand over.
+    settled: bool,
 }
 
 enum Side {
     Client(UnbufferedClientConnection),
     Server(UnbufferedServerConnection),
+    /// Content comes or goes in bulk.
+    Records(Box<Records>),
+    /// Between the library and [`Records`].
+    Nothing,
 }
 
 /// What [`Session::open`] did.
@@ -42,7 +51,8 @@ pub(super) const SEALED: usize = SEAL + (SEAL / RECORD + 1) * OVERHEAD + 4096;
 
 /// What a record costs beside its content, at most: header, explicit nonce, content type and tag.
 const OVERHEAD: usize = 5 + 8 + 1 + 16;
-const RECORD: usize = 16 * 1024;
+/// The most content of one record (RFC 8446, section 5.1).
+pub(super) const RECORD: usize = 16 * 1024;
 
 trait Process<Data> {
     fn process<'c, 'i>(&'c mut self, wire: &'i mut [u8]) -> UnbufferedStatus<'c, 'i, Data>;
@@ -55,12 +65,15 @@ impl Session {
         config: Arc<rustls::ClientConfig>,
         name: ServerName<'static>,
     ) -> Result<Self, Error> {
-        UnbufferedClientConnection::new(config, name)
-            .map(|side| Self { side: Side::Client(side), failed: false })
+        let extractable = config.enable_secret_extraction;
+        let side = Side::Client(UnbufferedClientConnection::new(config, name)?);
+        Ok(Self { side, failed: false, extractable, settled: false })
     }
 
     pub(super) fn server(config: Arc<rustls::ServerConfig>) -> Result<Self, Error> {
-        UnbufferedServerConnection::new(config).map(|side| Self { side: Side::Server(side), failed: false })
+        let extractable = config.enable_secret_extraction;
+        let side = Side::Server(UnbufferedServerConnection::new(config)?);
+        Ok(Self { side, failed: false, extractable, settled: false })
     }
 
     /// Opens records at the start of `wire`; content is appended to `plain`, what the protocol answers to `reply`.
@@ -76,12 +89,43 @@ impl Session {
         if self.failed {
             return Err(Error::HandshakeNotComplete);
         }
+        if wire.len() > RECORD {
+            self.hand_over()?;
+        }
         let opened = match &mut self.side {
             Side::Client(session) => open(session, wire, plain, reply),
             Side::Server(session) => open(session, wire, plain, reply),
+            Side::Records(records) => records.open(wire, plain, reply).map(|opened| (opened, false)),
+            Side::Nothing => Err(Error::HandshakeNotComplete),
         };
         self.failed = opened.is_err();
-        opened
+        let (opened, idle) = opened?;
+        self.settled = idle && opened.consumed == wire.len();
+        Ok(opened)
+    }
+
+    /// Has [`Records`] go on from here, where the library can be left.
+    fn hand_over(&mut self) -> Result<(), Error> {
+        let version = match &self.side {
+            Side::Client(session) => session.protocol_version(),
+            Side::Server(session) => session.protocol_version(),
+            Side::Records(_) | Side::Nothing => return Ok(()),
+        };
+        if !self.settled || !self.extractable || version != Some(ProtocolVersion::TLSv1_3) {
+            return Ok(());
+        }
+        let records = match std::mem::replace(&mut self.side, Side::Nothing) {
+            Side::Client(session) => session
+                .dangerous_into_kernel_connection()
+                .and_then(|(secrets, library)| Records::new(secrets, Library::Client(library))),
+            Side::Server(session) => session
+                .dangerous_into_kernel_connection()
+                .and_then(|(secrets, library)| Records::new(secrets, Library::Server(library))),
+            Side::Records(_) | Side::Nothing => Err(Error::HandshakeNotComplete),
+        };
+        self.failed = records.is_err();
+        self.side = Side::Records(Box::new(records?));
+        Ok(())
     }
 
     /// Seals `plain`, at most [`SEAL`] octets, in as few records as possible into `wire`, which has [`SEALED`] octets; the number of
@@ -103,9 +147,17 @@ impl Session {
         if self.failed {
             return Err(Error::HandshakeNotComplete);
         }
+        if plain.is_some_and(|plain| plain.len() > RECORD) && unread.is_empty() {
+            self.hand_over()?;
+        }
         match &mut self.side {
             Side::Client(session) => seal(session, plain, unread, wire),
             Side::Server(session) => seal(session, plain, unread, wire),
+            Side::Records(records) => match plain {
+                Some(plain) => records.seal(plain, wire),
+                None => records.close(wire),
+            },
+            Side::Nothing => Err(Error::HandshakeNotComplete),
         }
     }
 
@@ -113,22 +165,25 @@ impl Session {
         match &self.side {
             Side::Client(session) => session.is_handshaking(),
             Side::Server(session) => session.is_handshaking(),
+            Side::Records(_) | Side::Nothing => false,
         }
     }
 
-    /// The protocol that both sides agreed on.
+    /// The protocol that both sides agreed on. To be asked when the handshake is done; it is forgotten when much has passed.
     pub(super) fn alpn(&self) -> Option<&[u8]> {
         match &self.side {
             Side::Client(session) => session.alpn_protocol(),
             Side::Server(session) => session.alpn_protocol(),
+            Side::Records(_) | Side::Nothing => None,
         }
     }
 
-    /// The peer's leaf certificate.
+    /// The peer's leaf certificate, as long as [`alpn`](Self::alpn) is known.
     pub(super) fn peer_certificate(&self) -> Option<&[u8]> {
         let chain = match &self.side {
             Side::Client(session) => session.peer_certificates(),
             Side::Server(session) => session.peer_certificates(),
+            Side::Records(_) | Side::Nothing => None,
         };
         chain.and_then(<[_]>::first).map(AsRef::as_ref)
     }
@@ -146,12 +201,13 @@ impl Process<ServerConnectionData> for UnbufferedConnectionCommon<ServerConnecti
     }
 }
 
+/// What was opened, and whether the session waits for nothing but content.
 fn open<Data>(
     session: &mut UnbufferedConnectionCommon<Data>,
     wire: &mut [u8],
     plain: &mut Vec<u8>,
     reply: &mut Vec<u8>,
-) -> Result<Opened, Error>
+) -> Result<(Opened, bool), Error>
 where
     UnbufferedConnectionCommon<Data>: Process<Data>,
 {
@@ -167,6 +223,7 @@ where
             }
         };
         let mut blocked = false;
+        let mut idle = false;
         match state {
             ConnectionState::ReadTraffic(mut traffic) => {
                 while let Some(record) = traffic.next_record() {
@@ -183,12 +240,16 @@ where
                 closed = true;
                 blocked = true;
             }
+            ConnectionState::WriteTraffic(_) => {
+                blocked = true;
+                idle = !closed;
+            }
             // Early data is never offered or accepted by our configurations; octets of it would stay unread.
             _ => blocked = true,
         }
         at += discard;
         if blocked {
-            return Ok(Opened { consumed: at, closed });
+            return Ok((Opened { consumed: at, closed }, idle));
         }
     }
 }
@@ -274,3 +335,15 @@ pub(super) fn connect_error(error: &Error) -> ConnectError {
 /// A session that cannot go on.
 #[derive(Debug)]
 pub(super) struct Failed(pub(super) Error);
+
+#[cfg(test)]
+impl Session {
+    /// The record layer, once it has taken over.
+    pub(super) fn records(&mut self) -> Option<&mut Records> {
+        if let Side::Records(records) = &mut self.side { Some(records) } else { None }
+    }
+
+    pub(super) fn into_records(self) -> Option<Records> {
+        if let Side::Records(records) = self.side { Some(*records) } else { None }
+    }
+}

@@ -166,7 +166,7 @@ impl<H: Handler> Engine<H> {
             }
         }
         if let Some(data) = self.conn_data.get_mut(accepted.index as usize).and_then(Option::as_mut) {
-            self.handler.tunneled(data, tunnel.direction, octets);
+            self.handler.tunneled(data, tunnel.direction, octets, self.core.now);
         }
         Vec::new()
     }

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use proxy_net::backoff::Backoff;
 use proxy_net::engine::{
     Accepted, Attempt, CloseReport, Config, ConnId, Control, Detected, Direction, EndpointEvent, EndpointId,
-    EndpointSpec, EndpointTls, Engine, ExchangeId, Failure, Forward, H2Server, Handler, Listener, Mailbox,
-    Prefaces, Progress, Reply, Request, RequestStep, ResponseStep, ServeHttp, Step, Summary, Timeouts,
-    Upstream, Woken, mailbox,
+    EndpointQueue, EndpointSpec, EndpointTls, Engine, ExchangeId, Failure, Forward, H2Server, Handler,
+    Listener, Mailbox, Prefaces, Progress, Reply, Request, RequestStep, ResponseStep, ServeHttp, Step,
+    Summary, Timeouts, Upstream, Woken, mailbox,
 };
 use proxy_net::h2::End;
 use proxy_net::headers::HeaderList;
@@ -399,7 +399,7 @@ impl Handler for Scripted {
         self.note(Note::Closed(report.reason, report.errno));
     }
 
-    fn tunneled(&mut self, (): &mut (), direction: Direction, octets: usize) {
+    fn tunneled(&mut self, (): &mut (), direction: Direction, octets: usize, _: Instant) {
         self.note(Note::Tunneled(direction, octets));
     }
 
@@ -451,6 +451,7 @@ pub(crate) fn endpoint(addr: SocketAddr) -> EndpointSpec {
         tls: None,
         preface: Prefaces::default(),
         connect_timeout: Duration::from_secs(2),
+        queue: EndpointQueue { capacity: 10_000, wait: Duration::from_secs(2) },
         backoff: Backoff::new(Duration::from_millis(20), Duration::from_millis(200), 0.0).unwrap(),
         keep_alive: None,
         user_timeout: None,
@@ -498,6 +499,7 @@ impl Pki {
             .with_single_cert(self.chain.clone(), self.private_key())
             .unwrap();
         config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        config.enable_secret_extraction = true;
         Arc::new(config)
     }
 
@@ -510,6 +512,7 @@ impl Pki {
             .with_client_auth_cert(self.chain.clone(), self.private_key())
             .unwrap();
         config.alpn_protocols = alpn.iter().map(|name| name.to_vec()).collect();
+        config.enable_secret_extraction = true;
         let server_name = rustls_pki_types::ServerName::try_from(name.to_owned()).unwrap();
         EndpointTls { config: Arc::new(config), server_name }
     }

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use proxy_net::engine::{
     self, Accepted, Attempt, CloseReport, ConnId, Control, Direction, EndpointEvent, EndpointId, Engine,
@@ -168,12 +168,12 @@ impl Handler for Alone {
         self.inbound.closed(cx!(self, ctl), conn, report);
     }
 
-    fn tunneled(&mut self, conn: &mut Conn, direction: Direction, octets: usize) {
+    fn tunneled(&mut self, conn: &mut Conn, direction: Direction, octets: usize, _: Instant) {
         self.inbound.tunneled(&mut self.metrics, conn, direction, octets);
     }
 
-    fn endpoint(&mut self, _: &mut Control<'_, Self>, _: EndpointId, _: &mut App, event: EndpointEvent) {
-        self.inbound.endpoint(&mut self.metrics, event);
+    fn endpoint(&mut self, ctl: &mut Control<'_, Self>, _: EndpointId, app: &mut App, event: EndpointEvent) {
+        self.inbound.endpoint(&mut self.metrics, app, ctl.now(), event);
     }
 
     fn message(&mut self, ctl: &mut Control<'_, Self>, said: Said) {

@@ -43,7 +43,12 @@ impl InboundPolicy {
             })
             .into_iter()
             .chain([Authorization::localhost()]);
-        Self { meta: Meta::new_default(name), protocol, authorizations: authorizations.collect() }
+        Self {
+            meta: Meta::new_default(name),
+            protocol,
+            authorizations: authorizations.collect(),
+            server_ips: Box::default(),
+        }
     }
 
     /// Lets nobody in: what a port has that discovery refuses to answer for.

@@ -6,13 +6,13 @@ use std::time::Duration;
 use linkerd2_proxy_api::inbound::authn::permit_mesh_tls::{Clients, PermitClientIdentities};
 use linkerd2_proxy_api::inbound::authn::{Permit, PermitMeshTls, PermitUnauthenticated};
 use linkerd2_proxy_api::inbound::http_local_rate_limit::Limit;
-use linkerd2_proxy_api::inbound::proxy_protocol::{Detect, Http1, Http2, Kind, Opaque};
+use linkerd2_proxy_api::inbound::proxy_protocol::{Detect, Grpc, Http1, Http2, Kind, Opaque};
 use linkerd2_proxy_api::inbound::{
     Authn, Authz, HttpLocalRateLimit, HttpRoute, Identity, Network, ProxyProtocol, Server,
 };
 use linkerd2_proxy_api::net::IpNetwork;
 
-use super::{duration, resource};
+use super::{duration, made_up, resource};
 
 /// Who may connect.
 #[derive(Clone, Debug)]
@@ -72,6 +72,12 @@ pub fn http2(routes: Vec<HttpRoute>) -> Kind {
     Kind::Http2(Http2 { routes, local_rate_limit: None })
 }
 
+/// A port that is known to speak gRPC.
+#[must_use]
+pub fn grpc() -> Kind {
+    Kind::Grpc(Grpc { routes: Vec::new() })
+}
+
 /// An opaque port.
 #[must_use]
 pub fn opaque() -> Kind {
@@ -109,6 +115,17 @@ pub fn authorization_from(name: &str, who: Who, networks: &[&str]) -> Authz {
         authentication: Some(Authn { permit: Some(permit) }),
         labels: HashMap::from(labels.map(|(key, value)| (key.to_owned(), value.to_owned()))),
         metadata: Some(resource("policy.linkerd.io", "authorizationpolicy", name, 0)),
+    }
+}
+
+/// The authorization of the access policy `audit`: everybody, for the record.
+#[must_use]
+pub fn audit() -> Authz {
+    let labels = [("group", ""), ("kind", "default"), ("name", "audit")];
+    Authz {
+        labels: HashMap::from(labels.map(|(key, value)| (key.to_owned(), value.to_owned()))),
+        metadata: Some(made_up("audit")),
+        ..authorization("audit", Who::Everybody)
     }
 }
 

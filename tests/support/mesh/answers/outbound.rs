@@ -1,24 +1,30 @@
 //! Policies of outbound destinations.
 
+pub mod grpc;
+pub mod matches;
+pub mod streams;
+
 use std::time::Duration;
 
 use linkerd2_proxy_api::destination::WeightedAddr;
-use linkerd2_proxy_api::http_route::{HttpRouteMatch, PathMatch, path_match};
+use linkerd2_proxy_api::http_route::{HttpFailureInjector, HttpRouteMatch, Ratio};
 use linkerd2_proxy_api::meta::Metadata;
 use linkerd2_proxy_api::outbound::backend::balance_p2c::{Load, PeakEwma};
 use linkerd2_proxy_api::outbound::backend::endpoint_discovery::{DestinationGet, Kind as DiscoveryKind};
 use linkerd2_proxy_api::outbound::backend::{BalanceP2c, EndpointDiscovery, Kind as BackendKind};
 use linkerd2_proxy_api::outbound::failure_accrual::{ConsecutiveFailures, Kind as AccrualKind};
 use linkerd2_proxy_api::outbound::http_route::{
-    Distribution, Filter, RouteBackend, Rule, WeightedRouteBackend, distribution, filter,
+    Distribution, Filter, Retry, RouteBackend, Rule, WeightedRouteBackend, distribution, filter, retry,
 };
-use linkerd2_proxy_api::outbound::proxy_protocol::{Detect, Http1, Http2, Kind, Opaque};
+use linkerd2_proxy_api::outbound::proxy_protocol::{Detect, Grpc, Http1, Http2, Kind, Opaque, Tls};
 use linkerd2_proxy_api::outbound::{
-    Backend, ExponentialBackoff, FailureAccrual, HttpRoute, OpaqueRoute, OutboundPolicy, ProxyProtocol,
-    Queue, opaque_route,
+    Backend, ExponentialBackoff, FailureAccrual, GrpcRoute, HttpRoute, OpaqueRoute, OutboundPolicy,
+    ProxyProtocol, Queue, TlsRoute, opaque_route,
 };
 
 use super::{duration, made_up, resource};
+
+pub use matches::prefix;
 
 /// The policy of a service without routes of its own: everything goes to its endpoints.
 #[must_use]
@@ -47,6 +53,40 @@ pub fn opaque_service(name: &str, port: u16) -> OutboundPolicy {
     with(name, port, Kind::Opaque(opaque(&balancer(name, port), vec![])))
 }
 
+/// The policy of a service that speaks gRPC.
+#[must_use]
+pub fn grpc_service(name: &str, port: u16) -> OutboundPolicy {
+    use linkerd2_proxy_api::outbound::grpc_route::{
+        Distribution, RouteBackend, Rule, distribution::FirstAvailable, distribution::Kind as Choice,
+    };
+    let backend = RouteBackend { backend: Some(balancer(name, port)), ..Default::default() };
+    let first = FirstAvailable { backends: vec![backend] };
+    let backends = Some(Distribution { kind: Some(Choice::FirstAvailable(first)) });
+    let route = GrpcRoute {
+        metadata: Some(resource("gateway.networking.k8s.io", "GRPCRoute", "grpc", 0)),
+        hosts: Vec::new(),
+        rules: vec![Rule { backends, ..Default::default() }],
+    };
+    with(name, port, Kind::Grpc(Grpc { routes: vec![route], failure_accrual: None }))
+}
+
+/// The policy of a service whose TLS is passed on.
+#[must_use]
+pub fn tls_service(name: &str, port: u16) -> OutboundPolicy {
+    use linkerd2_proxy_api::outbound::tls_route::{
+        Distribution, RouteBackend, Rule, distribution::FirstAvailable, distribution::Kind as Choice,
+    };
+    let backend = RouteBackend { backend: Some(balancer(name, port)), ..Default::default() };
+    let first = FirstAvailable { backends: vec![backend] };
+    let backends = Some(Distribution { kind: Some(Choice::FirstAvailable(first)) });
+    let route = TlsRoute {
+        metadata: Some(resource("gateway.networking.k8s.io", "TLSRoute", "tls", 0)),
+        snis: Vec::new(),
+        rules: vec![Rule { backends, filters: Vec::new() }],
+    };
+    with(name, port, Kind::Tls(Tls { routes: vec![route] }))
+}
+
 /// The policy of a service whose connections are refused.
 #[must_use]
 pub fn forbidden(name: &str, port: u16) -> OutboundPolicy {
@@ -70,6 +110,13 @@ pub fn with(name: &str, port: u16, kind: Kind) -> OutboundPolicy {
         protocol: Some(ProxyProtocol { kind: Some(kind) }),
         metadata: Some(service_ref(name, port)),
     }
+}
+
+/// A policy of any protocol for an egress network.
+#[must_use]
+pub fn egress(name: &str, port: u16, kind: Kind) -> OutboundPolicy {
+    let metadata = Some(resource("policy.linkerd.io", "EgressNetwork", name, port));
+    OutboundPolicy { protocol: Some(ProxyProtocol { kind: Some(kind) }), metadata }
 }
 
 /// Protocol detection with these routes for HTTP, and this backend for all else.
@@ -99,25 +146,42 @@ pub fn rule(matches: Vec<HttpRouteMatch>, backends: Distribution) -> Rule {
     Rule { matches, backends: Some(backends), ..Default::default() }
 }
 
-/// A match of paths that begin so.
-#[must_use]
-pub fn prefix(path: &str) -> HttpRouteMatch {
-    HttpRouteMatch {
-        path: Some(PathMatch { kind: Some(path_match::Kind::Prefix(path.to_owned())) }),
-        ..Default::default()
-    }
-}
-
 /// A filter of a rule.
 #[must_use]
 pub fn filter(kind: filter::Kind) -> Filter {
     Filter { kind: Some(kind) }
 }
 
+/// A filter that answers this share of the requests itself, as `(numerator, denominator)`; all without one.
+#[must_use]
+pub fn failing(status: u32, message: &str, share: Option<(u32, u32)>) -> Filter {
+    let ratio = share.map(|(numerator, denominator)| Ratio { numerator, denominator });
+    filter(filter::Kind::FailureInjector(HttpFailureInjector { status, message: message.to_owned(), ratio }))
+}
+
+/// Retries of responses with a status from 500 on, with waits of some milliseconds.
+#[must_use]
+pub fn retry(max_retries: u32, max_request_bytes: u32) -> Retry {
+    let status_ranges = vec![retry::conditions::StatusRange { start: 500, end: 599 }];
+    Retry {
+        max_retries,
+        max_request_bytes,
+        conditions: Some(retry::Conditions { status_ranges }),
+        timeout: None,
+        backoff: Some(backoff(Duration::from_millis(5), Duration::from_millis(20))),
+    }
+}
+
 /// One backend.
 #[must_use]
 pub fn first(backend: &Backend) -> Distribution {
-    let backends = vec![route_backend(backend)];
+    in_order(&[backend])
+}
+
+/// The first of these backends that has a ready endpoint.
+#[must_use]
+pub fn in_order(backends: &[&Backend]) -> Distribution {
+    let backends = backends.iter().map(|backend| route_backend(backend)).collect();
     let kind = distribution::Kind::FirstAvailable(distribution::FirstAvailable { backends });
     Distribution { kind: Some(kind) }
 }

@@ -11,7 +11,7 @@ use linkerd2_proxy_api::{inbound, net, outbound};
 use tonic::{Request, Response, Status};
 
 use super::State;
-use super::table::Stream;
+use super::table::{Answer, Stream};
 
 /// The endpoints of a name.
 #[derive(Clone, Debug)]
@@ -51,6 +51,11 @@ impl Destination for State {
     ) -> Result<Response<Self::GetProfileStream>, Status> {
         let request = request.into_inner();
         self.record("Destination/GetProfile", &request.path, &request.context_token);
+        // Of an address that is nobody's there is a profile that says nothing. Names are another matter.
+        if request.path.parse::<SocketAddr>().is_ok() {
+            self.profiles
+                .unless_set(&request.path, || Answer::Value(destination::DestinationProfile::default()));
+        }
         Ok(Response::new(self.profiles.stream(&request.path, |profile| vec![profile])))
     }
 }

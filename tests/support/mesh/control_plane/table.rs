@@ -65,6 +65,11 @@ impl<T: Clone + Send + Sync + 'static> Table<T> {
         entry.send_replace(answer);
     }
 
+    /// Answers a key like this for as long as nothing else is set for it.
+    pub(super) fn unless_set(&self, key: &str, answer: impl FnOnce() -> Answer<T>) {
+        self.entries.lock().entry(key.to_owned()).or_insert_with(|| watch::Sender::new(answer()));
+    }
+
     /// A stream of the answers about a key, each written by `encode`; no message is sent for none.
     pub(super) fn stream<M: Send + 'static>(
         &self,

@@ -1,16 +1,17 @@
 //! What a changed record means for the lookups, and which answers read it.
 
+use std::collections::hash_map::Entry;
 use std::hash::Hash;
 use std::net::IpAddr;
 
-use ahash::AHashMap;
+use ahash::{AHashMap, AHashSet};
 
 use super::table::Change;
 use super::{Holder, Interest, Store};
 use crate::record::{
-    AuthorizationPolicy, EgressNetwork, EndpointSlice, ExternalWorkload, Fault, Key, MeshTlsAuthentication,
-    Namespace, NetworkAuthentication, Node, Owned, ParentKind, Pod, Profile, RateLimit, Route, Server,
-    ServerAuthorization, Service, TargetKind, Text, TrafficSplit,
+    AuthorizationPolicy, EgressNetwork, EndpointSlice, Endpoints, ExternalWorkload, Fault, Key,
+    MeshTlsAuthentication, Namespace, NetworkAuthentication, Node, Owned, ParentKind, Pod, Profile,
+    RateLimit, Route, Server, ServerAuthorization, Service, TargetKind, Text, TrafficSplit,
 };
 
 impl Store {
@@ -41,7 +42,7 @@ impl Store {
         }
         for service in change.new.iter() {
             for ip in &service.cluster_ips {
-                self.by_address.entry(*ip).or_default().push(Holder::Service(service.key.clone()));
+                add_to(&mut self.by_address, *ip, Holder::Service(service.key.clone()));
             }
         }
         for service in change.sides() {
@@ -88,7 +89,7 @@ impl Store {
             drop_from(&mut self.by_address, ip, holder);
         }
         for (ip, holder) in &new {
-            self.by_address.entry(*ip).or_default().push(holder.clone());
+            add_to(&mut self.by_address, *ip, holder.clone());
         }
         self.touched.extend(old.iter().chain(&new).map(|(ip, _)| Interest::Address(*ip)));
     }
@@ -97,35 +98,55 @@ impl Store {
         if let Some(slice) = &change.old {
             let service = service_of(slice);
             drop_from(&mut self.slices_of, &service, &slice.key);
-            // Other slices of the Service may name the same workload: the entry stays while one does.
-            let named: Vec<(TargetKind, Key)> = self
-                .slices(&service)
-                .flat_map(|slice| slice.endpoints.iter())
-                .filter_map(|it| it.target.clone())
-                .collect();
-            let named: ahash::AHashSet<_> = named.into_iter().collect();
-            let new = change.new.iter().filter(|new| service_of(new) == service);
-            let new: ahash::AHashSet<_> =
-                new.flat_map(|new| new.endpoints.iter()).filter_map(|it| it.target.clone()).collect();
-            for target in slice.endpoints.iter().filter_map(|it| it.target.as_ref()) {
-                if !named.contains(target) && !new.contains(target) {
-                    drop_from(&mut self.services_of, target, &service);
-                }
-            }
+            self.forget_targets(&service, slice, change.new.as_deref());
             self.touched.push(Interest::Service(service));
         }
         if let Some(slice) = &change.new {
             let service = service_of(slice);
-            let slices = self.slices_of.entry(service.clone()).or_default();
-            let at = slices.binary_search(&slice.key).unwrap_or_else(|at| at);
-            slices.insert(at, slice.key.clone());
+            add_to(&mut self.slices_of, service.clone(), slice.key.clone());
+            if let Some(slices) = self.slices_of.get_mut(&service).filter(|slices| slices.len() > 1) {
+                slices.sort_unstable();
+            }
             for target in slice.endpoints.iter().filter_map(|it| it.target.clone()) {
-                let services = self.services_of.entry(target).or_default();
-                if !services.contains(&service) {
-                    services.push(service.clone());
+                match self.services_of.get(&target) {
+                    Some(services) if services.contains(&service) => {}
+                    _ => add_to(&mut self.services_of, target, service.clone()),
                 }
             }
             self.touched.push(Interest::Service(service));
+        }
+    }
+
+    pub(super) fn endpoints_changed(&mut self, change: Change<Endpoints>) {
+        let named = |endpoints: &Option<std::sync::Arc<Endpoints>>| -> AHashSet<(TargetKind, Key)> {
+            let parts = endpoints.iter().flat_map(|endpoints| endpoints.parts.iter());
+            parts.flat_map(|part| targets(part)).cloned().collect()
+        };
+        let (old, new) = (named(&change.old), named(&change.new));
+        let Some(service) = change.sides().next().map(|endpoints| endpoints.key.clone()) else { return };
+        for target in old.difference(&new) {
+            drop_from(&mut self.services_of, target, &service);
+        }
+        for target in new.difference(&old) {
+            add_to(&mut self.services_of, target.clone(), service.clone());
+        }
+        self.touched.push(Interest::Service(service));
+    }
+
+    /// What a slice named and names no longer. Other slices of the Service may name the same workload: the entry stays
+    /// while one does.
+    fn forget_targets(&mut self, service: &Key, old: &EndpointSlice, new: Option<&EndpointSlice>) {
+        let new = new.filter(|new| service_of(new) == *service);
+        let still: AHashSet<_> = new.into_iter().flat_map(targets).collect();
+        let mut gone: Vec<(TargetKind, Key)> =
+            targets(old).filter(|target| !still.contains(target)).cloned().collect();
+        if gone.is_empty() {
+            return;
+        }
+        let named: AHashSet<_> = self.slices(service).flat_map(|slice| targets(slice)).collect();
+        gone.retain(|target| !named.contains(target));
+        for target in gone {
+            drop_from(&mut self.services_of, &target, service);
         }
     }
 
@@ -238,6 +259,10 @@ impl Store {
     }
 }
 
+fn targets(slice: &EndpointSlice) -> impl Iterator<Item = &(TargetKind, Key)> {
+    slice.endpoints.iter().filter_map(|endpoint| endpoint.target.as_ref())
+}
+
 fn service_of(slice: &EndpointSlice) -> Key {
     Key { namespace: slice.key.namespace.clone(), name: slice.service.clone() }
 }
@@ -254,6 +279,16 @@ fn keep_list<T>(map: &mut AHashMap<Text, Vec<Key>>, change: &Change<T>, of: impl
             drop_from(map, namespace, key);
         }
         _ => {}
+    }
+}
+
+/// Adds an item to a list. Most lists have one item for all their life, and no room for more.
+fn add_to<K: Hash + Eq, V>(map: &mut AHashMap<K, Vec<V>>, key: K, item: V) {
+    match map.entry(key) {
+        Entry::Vacant(place) => {
+            place.insert(vec![item]);
+        }
+        Entry::Occupied(mut place) => place.get_mut().push(item),
     }
 }
 

@@ -31,7 +31,7 @@ macro_rules! keyed {
     };
 }
 
-keyed!(Node Namespace Service Pod EndpointSlice Owned Profile TrafficSplit ExternalWorkload Server);
+keyed!(Node Namespace Service Pod EndpointSlice Endpoints Owned Profile TrafficSplit ExternalWorkload Server);
 keyed!(Fault ServerAuthorization AuthorizationPolicy MeshTlsAuthentication NetworkAuthentication RateLimit EgressNetwork Route);
 
 impl<T> Default for Table<T> {

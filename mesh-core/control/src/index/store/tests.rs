@@ -134,3 +134,56 @@ fn random_orders_of_events_end_in_the_same_state() {
         assert_eq!(reference.get_or_insert_with(|| state.clone()), &state);
     }
 }
+
+#[test]
+fn pods_behind_endpoints_are_found_and_forgotten_like_those_behind_slices() {
+    let endpoints = |pods: &[&str]| {
+        let addresses: Vec<Value> = pods
+            .iter()
+            .map(|pod| json!({"ip": "10.1.0.1", "targetRef": {"kind": "Pod", "name": pod, "namespace": "shop"}}))
+            .collect();
+        json!({"metadata": {"name": "web", "namespace": "shop"},
+            "subsets": [{"addresses": addresses, "ports": [{"port": 8080}]}]})
+    };
+    let web = Interest::Service(Key::new("shop", "web"));
+    let mut store = Store::default();
+    store.apply(applied(Kind::Endpoints, endpoints(&["web-0", "web-1"])));
+    assert!(store.take_touched().contains(&web));
+    store.apply(applied(Kind::Pod, pod("a", "10.1.0.1")));
+    assert!(store.take_touched().contains(&web));
+    store.apply(applied(Kind::Endpoints, endpoints(&["web-1"])));
+    store.take_touched();
+    store.apply(applied(Kind::Pod, pod("a", "10.1.0.9")));
+    assert!(!store.take_touched().contains(&web), "it is behind the Service no more");
+    assert_eq!(store.slices(&Key::new("shop", "web")).count(), 1);
+    store.apply(Event::Deleted { kind: Kind::Endpoints, key: Key::new("shop", "web"), uid: None });
+    assert!(store.services_of.is_empty(), "no key outlives its object");
+}
+
+#[test]
+fn another_cluster_is_known_once_its_addresses_are_and_touches_what_read_it() {
+    use std::sync::Arc;
+
+    use crate::config::Config;
+    let east = "east".into();
+    let mut store = Store::default();
+    let listed = |kind| Event::Listed { kind, records: Vec::new(), kept: Vec::new() };
+    store.apply_remote(&east, listed(Kind::Service));
+    assert!(store.take_touched().is_empty(), "nobody linked it");
+    store.link(&east, Arc::new(Config::default()));
+    assert_eq!(store.take_touched(), [Interest::Cluster(east.clone())]);
+    // Owners are not waited for: an account may not be let to read them.
+    for kind in [Kind::Service, Kind::Pod, Kind::EndpointSlice, Kind::ExternalWorkload, Kind::Server] {
+        assert!(!store.cluster("east").unwrap().is_known());
+        store.apply_remote(&east, listed(kind));
+    }
+    assert!(store.cluster("east").unwrap().is_known());
+    assert_eq!(store.take_touched(), [Interest::Cluster(east.clone())]);
+    store.apply_remote(&east, applied(Kind::EndpointSlice, slice("web-1", &[("web-0", "10.1.0.1")])));
+    let web = Interest::Service(Key::new("shop", "web"));
+    assert_eq!(store.take_touched(), [Interest::Remote(east.clone(), Box::new(web))]);
+    assert_eq!(store.slices(&Key::new("shop", "web")).count(), 0, "what is there is not here");
+    store.unlink(&east);
+    assert_eq!(store.take_touched(), [Interest::Cluster(east)]);
+    assert!(store.cluster("east").is_none());
+}

@@ -3,121 +3,160 @@
 use prost::{Message, Oneof};
 
 /// The method that takes spans.
-pub(super) const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
+pub const EXPORT: &str = "/opentelemetry.proto.collector.trace.v1.TraceService/Export";
 
 /// What is exported at once.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct ExportTraceServiceRequest {
+pub struct ExportTraceServiceRequest {
+    /// By process.
     #[prost(message, repeated, tag = "1")]
-    pub(super) resource_spans: Vec<ResourceSpans>,
+    pub resource_spans: Vec<ResourceSpans>,
 }
 
 /// What the collector answers.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct ExportTraceServiceResponse {
+pub struct ExportTraceServiceResponse {
+    /// Set when not everything was taken.
     #[prost(message, optional, tag = "1")]
-    pub(super) partial_success: Option<PartialSuccess>,
+    pub partial_success: Option<PartialSuccess>,
 }
 
 /// What the collector did not take.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct PartialSuccess {
+pub struct PartialSuccess {
+    /// How many spans.
     #[prost(int64, tag = "1")]
-    pub(super) rejected_spans: i64,
+    pub rejected_spans: i64,
+    /// Why.
     #[prost(string, tag = "2")]
-    pub(super) error_message: String,
+    pub error_message: String,
 }
 
+/// Spans of one process.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct ResourceSpans {
+pub struct ResourceSpans {
+    /// The process.
     #[prost(message, optional, tag = "1")]
-    pub(super) resource: Option<Resource>,
+    pub resource: Option<Resource>,
+    /// By library.
     #[prost(message, repeated, tag = "2")]
-    pub(super) scope_spans: Vec<ScopeSpans>,
+    pub scope_spans: Vec<ScopeSpans>,
 }
 
+/// What all spans of a process say of it.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Resource {
+pub struct Resource {
+    /// What it says of itself.
     #[prost(message, repeated, tag = "1")]
-    pub(super) attributes: Vec<KeyValue>,
+    pub attributes: Vec<KeyValue>,
 }
 
+/// Spans that one library made.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct ScopeSpans {
+pub struct ScopeSpans {
+    /// The library.
     #[prost(message, optional, tag = "1")]
-    pub(super) scope: Option<Scope>,
+    pub scope: Option<Scope>,
+    /// The spans.
     #[prost(message, repeated, tag = "2")]
-    pub(super) spans: Vec<Span>,
+    pub spans: Vec<Span>,
 }
 
+/// The library.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Scope {
+pub struct Scope {
+    /// Its name.
     #[prost(string, tag = "1")]
-    pub(super) name: String,
+    pub name: String,
+    /// Its version.
     #[prost(string, tag = "2")]
-    pub(super) version: String,
+    pub version: String,
 }
 
+/// A piece of work.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct Span {
+pub struct Span {
+    /// 16 octets.
     #[prost(bytes = "vec", tag = "1")]
-    pub(super) trace_id: Vec<u8>,
+    pub trace_id: Vec<u8>,
+    /// 8 octets.
     #[prost(bytes = "vec", tag = "2")]
-    pub(super) span_id: Vec<u8>,
+    pub span_id: Vec<u8>,
+    /// 8 octets; none for the first of a trace.
     #[prost(bytes = "vec", tag = "4")]
-    pub(super) parent_span_id: Vec<u8>,
+    pub parent_span_id: Vec<u8>,
+    /// Its name.
     #[prost(string, tag = "5")]
-    pub(super) name: String,
+    pub name: String,
+    /// A [`SpanKind`].
     #[prost(enumeration = "SpanKind", tag = "6")]
-    pub(super) kind: i32,
+    pub kind: i32,
+    /// Nanoseconds since 1970.
     #[prost(fixed64, tag = "7")]
-    pub(super) start_time_unix_nano: u64,
+    pub start_time_unix_nano: u64,
+    /// Nanoseconds since 1970.
     #[prost(fixed64, tag = "8")]
-    pub(super) end_time_unix_nano: u64,
+    pub end_time_unix_nano: u64,
+    /// What it says of itself.
     #[prost(message, repeated, tag = "9")]
-    pub(super) attributes: Vec<KeyValue>,
+    pub attributes: Vec<KeyValue>,
+    /// How it ended.
     #[prost(message, optional, tag = "15")]
-    pub(super) status: Option<SpanStatus>,
+    pub status: Option<SpanStatus>,
     /// The trace flags, and from bit 8 on whether the parent is remote.
     #[prost(fixed32, tag = "16")]
-    pub(super) flags: u32,
+    pub flags: u32,
 }
 
+/// Which side of a call it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
 #[repr(i32)]
-pub(super) enum SpanKind {
+pub enum SpanKind {
+    /// Not said.
     Unspecified = 0,
+    /// Whoever was called.
     Server = 2,
+    /// Whoever called.
     Client = 3,
 }
 
+/// How it ended.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct SpanStatus {
+pub struct SpanStatus {
+    /// Why it failed.
     #[prost(string, tag = "2")]
-    pub(super) message: String,
+    pub message: String,
     /// 0 unset, 1 well, 2 an error.
     #[prost(int32, tag = "3")]
-    pub(super) code: i32,
+    pub code: i32,
 }
 
+/// An attribute.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct KeyValue {
+pub struct KeyValue {
+    /// Its name.
     #[prost(string, tag = "1")]
-    pub(super) key: String,
+    pub key: String,
+    /// Its value.
     #[prost(message, optional, tag = "2")]
-    pub(super) value: Option<AnyValue>,
+    pub value: Option<AnyValue>,
 }
 
+/// The value of an attribute.
 #[derive(Clone, PartialEq, Message)]
-pub(super) struct AnyValue {
+pub struct AnyValue {
+    /// What it is.
     #[prost(oneof = "Value", tags = "1, 3")]
-    pub(super) value: Option<Value>,
+    pub value: Option<Value>,
 }
 
+/// What a value can be.
 #[derive(Clone, PartialEq, Oneof)]
-pub(super) enum Value {
+pub enum Value {
+    /// Text.
     #[prost(string, tag = "1")]
     Text(String),
+    /// A whole number.
     #[prost(int64, tag = "3")]
     Number(i64),
 }
@@ -125,11 +164,13 @@ pub(super) enum Value {
 // === impl KeyValue ===
 
 impl KeyValue {
-    pub(super) fn text(key: &str, value: impl Into<String>) -> Self {
+    /// One that is a text.
+    pub fn text(key: &str, value: impl Into<String>) -> Self {
         Self { key: key.to_owned(), value: Some(AnyValue { value: Some(Value::Text(value.into())) }) }
     }
 
-    pub(super) fn number(key: &str, value: impl Into<i64>) -> Self {
+    /// One that is a whole number.
+    pub fn number(key: &str, value: impl Into<i64>) -> Self {
         Self { key: key.to_owned(), value: Some(AnyValue { value: Some(Value::Number(value.into())) }) }
     }
 }

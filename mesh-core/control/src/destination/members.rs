@@ -1,0 +1,154 @@
+//! Services that stand for others: one of another cluster, or several of several clusters together.
+//!
+//! Filters of locality count for members in this cluster alone: nodes and zones of another one mean nothing here. A
+//! member that stands for others itself has no addresses, so that nothing goes in circles.
+
+use std::net::SocketAddr;
+
+use super::encode::{self, Labels};
+use super::endpoints::{Class, addresses};
+use crate::config::Config;
+use crate::index::snapshot::{Content, EndpointSet};
+use crate::index::{Interest, Outcome, Reads, Refusal, Store};
+use crate::record::{Key, Mirror, Service, ServiceKind, Text};
+
+/// Addresses and their encoded messages.
+type Addresses = Vec<(SocketAddr, Vec<u8>)>;
+
+/// Whether only endpoints on the client's node may be used.
+pub(super) fn is_local_only(service: &Service, store: &Store) -> bool {
+    match service.mirror.as_deref() {
+        None => service.local_only,
+        Some(Mirror::Remote { .. }) => false,
+        Some(Mirror::Federated { local, .. }) => {
+            let member = local.as_ref().and_then(|name| store.service(&beside(service, name)));
+            member.is_some_and(|member| member.local_only)
+        }
+    }
+}
+
+/// Whether answers differ by the zone of the client.
+pub(super) fn is_zonal(service: &Service) -> bool {
+    !matches!(service.mirror.as_deref(), Some(Mirror::Remote { .. }))
+}
+
+/// The addresses of a Service that stands for others.
+pub(super) fn compute(
+    mirror: &Mirror,
+    class: Class<'_>,
+    store: &Store,
+    config: &Config,
+    reads: &mut Reads,
+) -> Outcome {
+    let mut labels: Labels =
+        vec![("namespace", class.service.namespace.to_string()), ("service", class.service.name.to_string())];
+    let mut found = match mirror {
+        Mirror::Remote { cluster, service } => {
+            let member = service.as_ref().ok_or_else(|| no_name(class.service));
+            match member.and_then(|member| copy(cluster, member, class, store, reads)) {
+                Ok(found) => {
+                    if let Some(member) = service {
+                        labels.extend(target(cluster, &class.service.namespace, member));
+                    }
+                    found
+                }
+                Err(refusal) => return Outcome::Ended(refusal),
+            }
+        }
+        Mirror::Federated { local, remote } => {
+            let mut found = local
+                .as_ref()
+                .map(|member| of_member(class, member, store, config, &Labels::new(), reads))
+                .unwrap_or_default();
+            for (member, cluster) in remote {
+                // One that is not linked, or not known yet, is missing until it is; the others serve.
+                let own = target(cluster, &class.service.namespace, member);
+                found.extend(of_cluster(cluster, member, class, store, &own, reads).unwrap_or_default());
+            }
+            found
+        }
+    };
+    found.sort_by_key(|(address, _)| *address);
+    found.dedup_by_key(|(address, _)| *address);
+    labels.sort_by_key(|(name, _)| *name);
+    let labels = encode::set_labels(&labels);
+    Outcome::Content(Content::Endpoints(EndpointSet { exists: true, labels, addresses: found }))
+}
+
+/// The addresses of the one Service that is meant.
+fn copy(
+    cluster: &Text,
+    member: &Text,
+    class: Class<'_>,
+    store: &Store,
+    reads: &mut Reads,
+) -> Result<Addresses, Refusal> {
+    of_cluster(cluster, member, class, store, &Labels::new(), reads).map_err(|state| match state {
+        State::Unlinked => Refusal::not_found(format!(
+            "Service {} is that of cluster {cluster}, which is not linked: is its Secret in the control plane's namespace?",
+            class.service
+        )),
+        State::Unread => Refusal::unavailable(format!("cluster {cluster} has not been read yet: ask again")),
+    })
+}
+
+/// Why a cluster has nothing to say.
+enum State {
+    Unlinked,
+    Unread,
+}
+
+fn of_cluster(
+    cluster: &Text,
+    member: &Text,
+    class: Class<'_>,
+    store: &Store,
+    labels: &Labels,
+    reads: &mut Reads,
+) -> Result<Addresses, State> {
+    reads.note(Interest::Cluster(cluster.clone()));
+    let other = store.cluster(cluster).ok_or(State::Unlinked)?;
+    if !other.is_known() {
+        return Err(State::Unread);
+    }
+    let class = Class { zone: None, node: None, ..class };
+    Ok(reads.within(cluster, |reads| of_member(class, member, other.store(), other.config(), labels, reads)))
+}
+
+/// The addresses of a Service in the same namespace as the one that stands for it.
+fn of_member(
+    class: Class<'_>,
+    member: &Text,
+    store: &Store,
+    config: &Config,
+    labels: &Labels,
+    reads: &mut Reads,
+) -> Addresses {
+    let key = Key { namespace: class.service.namespace.clone(), name: member.clone() };
+    reads.note(Interest::Service(key.clone()));
+    match store.service(&key) {
+        Some(service) if service.kind != ServiceKind::ExternalName && service.mirror.is_none() => {
+            addresses(Class { service: &key, ..class }, service, store, config, labels, reads)
+        }
+        _ => Addresses::new(),
+    }
+}
+
+fn beside(service: &Service, name: &Text) -> Key {
+    Key { namespace: service.key.namespace.clone(), name: name.clone() }
+}
+
+fn no_name(service: &Key) -> Refusal {
+    Refusal::precondition(format!(
+        "Service {service} stands for one of another cluster, and no label multicluster.linkerd.io/remote-service says which"
+    ))
+}
+
+/// The labels that say what is behind.
+fn target(cluster: &Text, namespace: &Text, service: &Text) -> Labels {
+    vec![
+        ("target_cluster", cluster.to_string()),
+        ("target_service", service.to_string()),
+        ("target_service_namespace", namespace.to_string()),
+    ]
+}
