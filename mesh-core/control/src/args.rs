@@ -133,10 +133,10 @@ pub struct IdentityArgs {
     #[arg(long, value_name = "DURATION", default_value = "20s")]
     pub identity_clock_skew_allowance: GoDuration,
     /// Requests a second to the API server
-    #[arg(long, value_name = "N", default_value_t = 100, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub kube_apiclient_qps: u32,
     /// Requests to the API server that may come at once
-    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 2_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub kube_apiclient_burst: u32,
     /// Directory with the issuer's certificate and key
     #[arg(long, value_name = "DIR", default_value = "/var/run/linkerd/identity/issuer")]

@@ -64,9 +64,6 @@ async fn certificates(lab: &Lab, report: &Report, full: bool) {
             format!("--grpc-addr={address}"),
             format!("--issuer-dir={}", issuer.display()),
             format!("--trust-roots-dir={}", anchors.display()),
-            // What is measured is the machine, not the pause that keeps an API server from harm.
-            "--kube-apiclient-qps=100000".to_owned(),
-            "--kube-apiclient-burst=100000".to_owned(),
         ]
     });
     component.ready(LIMIT).await;
