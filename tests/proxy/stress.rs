@@ -8,7 +8,7 @@ use mesh_tests::mesh::answers::{self, Endpoint as _};
 use mesh_tests::mesh::{App, Certify, http, tcp};
 use tokio::io::AsyncWriteExt;
 
-use crate::kit::{Calls, authority, meshed, meshed_with};
+use crate::kit::{Calls, authority, eventually, meshed, meshed_with};
 
 #[test]
 fn endpoints_that_come_and_go_a_hundred_times_a_second_lose_no_request() {
@@ -83,24 +83,31 @@ fn a_stream_outlives_the_certificate_that_it_began_with() {
 
 #[test]
 fn ten_thousand_connections_are_kept_and_served() {
-    // Each pod's proxy holds 5,000 of clients that stay silent after one request, and as many may come again.
-    const CONNECTIONS: usize = 5000;
+    // Clients that stay silent after one request; so many come at a time.
+    const CONNECTIONS: usize = 10_000;
+    const AT_ONCE: usize = 100;
     let world = meshed();
     world.http1("/name");
     let before = world.client.proxy().unwrap().process.resident().unwrap();
     let service = world.service();
     let held = world.client.namespace.run(async move {
-        let request = format!("GET /name HTTP/1.1\r\nhost: {}\r\n\r\n", authority());
-        let mut held = Vec::with_capacity(CONNECTIONS);
-        for _ in 0..CONNECTIONS {
+        let connect = async || {
             let mut stream = tcp::connect(service).await.unwrap();
+            let request = format!("GET /name HTTP/1.1\r\nhost: {}\r\n\r\n", authority());
             stream.write_all(request.as_bytes()).await.unwrap();
             let answer = tcp::read_until(&mut stream, b"web").await.unwrap();
             assert!(answer.starts_with(b"HTTP/1.1 200"));
-            held.push(stream);
+            stream
+        };
+        let mut held = Vec::with_capacity(CONNECTIONS);
+        while held.len() < CONNECTIONS {
+            held.extend(futures::future::join_all((0..AT_ONCE).map(|_| connect())).await);
         }
         held
     });
+    let metrics = world.client.proxy().unwrap().metrics().unwrap();
+    let open = metrics.sum("tcp_open_connections", &[("direction", "outbound"), ("peer", "src")]);
+    assert!(open >= CONNECTIONS as f64, "{open} connections are open");
     let after = world.client.proxy().unwrap().process.resident().unwrap();
     let each = after.saturating_sub(before) / CONNECTIONS as u64;
     assert!(each < 16 << 10, "{each} octets a connection");
@@ -150,6 +157,46 @@ fn clients_that_do_not_read_hold_up_nobody_and_cost_little() {
     let after = world.client.proxy().unwrap().process.resident().unwrap();
     let each = after.saturating_sub(before) / 50;
     assert!(each < 1 << 20, "{each} octets for a client that does not read");
+    drop(stalled);
+}
+
+#[test]
+fn streams_that_nobody_reads_cost_a_window_each() {
+    const STREAMS: u32 = 100;
+    let world = meshed();
+    world.http2("/name");
+    let service = world.service();
+    let resident =
+        || [&world.client, &world.server].map(|pod| pod.proxy().unwrap().process.resident().unwrap());
+    let before = resident();
+    let stalled = world.client.namespace.run(async move {
+        let mut stream = tcp::connect(service).await.unwrap();
+        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
+        // No octet of content may be sent (INITIAL_WINDOW_SIZE 0), and the proxy's settings are acknowledged.
+        stream.write_all(b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x04\x01\0\0\0\0").await.unwrap();
+        for id in (1..2 * STREAMS).step_by(2) {
+            let mut block = b"\x82\x86".to_vec();
+            for (name, value) in [(4, "/bytes/3000000"), (1, &*authority())] {
+                block.extend_from_slice(&[name, value.len() as u8]);
+                block.extend_from_slice(value.as_bytes());
+            }
+            let mut frames = vec![0, 0, block.len() as u8, 1, 5];
+            frames.extend_from_slice(&id.to_be_bytes());
+            frames.extend_from_slice(&block);
+            stream.write_all(&frames).await.unwrap();
+        }
+        stream
+    });
+    eventually("all streams are stalled", Duration::from_secs(10), || {
+        world.app.requests() > STREAMS as usize
+    });
+    std::thread::sleep(Duration::from_secs(1));
+    // Others are served meanwhile, over the same connection between the proxies.
+    assert_eq!(world.http1("/bytes/1000000").body.len(), 1_000_000);
+    for (pod, (before, after)) in ["client", "server"].iter().zip(before.into_iter().zip(resident())) {
+        let each = after.saturating_sub(before) / u64::from(STREAMS);
+        assert!(each < 160 << 10, "{each} octets for a stalled stream in the proxy of the {pod}");
+    }
     drop(stalled);
 }
 
