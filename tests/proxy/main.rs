@@ -35,6 +35,7 @@ mod metrics;
 mod opaque;
 mod policy;
 mod pressure;
+mod refused;
 mod retries;
 mod routes;
 mod settings;

@@ -415,6 +415,8 @@ fn config(limits: &Limits) -> h2::Config {
         settings: Settings { max_concurrent_streams: limits.streams, ..Settings::default() },
         connection_window: 1 << 20,
         headers: hpack::Limits::default(),
+        // What clients send here is a request of some octets.
+        adaptive: None,
         floods: FloodLimits {
             resets: each,
             ignored: each,
