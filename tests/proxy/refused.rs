@@ -11,7 +11,8 @@ use tokio::net::TcpStream;
 
 use crate::kit::{Calls, authority, meshed};
 
-const PORT: u16 = 8086;
+/// Not one of the control plane, which has the same namespace.
+const PORT: u16 = 8099;
 
 /// How a server of HTTP/2 sends the first requests back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

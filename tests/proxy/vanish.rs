@@ -1,5 +1,6 @@
 //! Peers that vanish without a word: no FIN, no RST, only silence. The kernel's probes find out, in whatever phase a connection is.
 
+use std::net::Ipv4Addr;
 use std::process::Command;
 use std::time::Duration;
 
@@ -13,6 +14,9 @@ use crate::kit::{Calls, authority, eventually, meshed_with, server_from_outside}
 
 /// Idle time before a probe, and how long what was sent may stay unacknowledged.
 const PROBES: [(&str, &str); 2] = [("KEEPALIVE", "1s"), ("USER_TIMEOUT", "3s")];
+
+/// Who connects to the server pod from outside the mesh.
+const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 7, 3, 1);
 
 /// When every dead connection has to be gone: four times what the settings add up to.
 const LIMIT: Duration = Duration::from_secs(16);
@@ -39,19 +43,40 @@ fn mend(namespace: &Namespace) {
     nft(namespace, "delete table inet cut");
 }
 
+/// Connections of the namespace with an address that neither side has ended, as the kernel knows them.
+fn established(namespace: &Namespace, with: Ipv4Addr) -> usize {
+    let mut command = Command::new("cat");
+    command.args(["/proc/net/tcp", "/proc/net/tcp6"]);
+    let output = namespace.output(command).unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    // The octets of an address are in the order of the machine; one of IPv6 ends with that of IPv4 within it.
+    let with = format!("{:08X}", u32::from_ne_bytes(with.octets()));
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    text.lines()
+        .filter(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let remote = fields.get(2).and_then(|remote| remote.split_once(':'));
+            remote.is_some_and(|(address, _)| address.ends_with(&with)) && fields.get(3) == Some(&"01")
+        })
+        .count()
+}
+
 #[test]
 fn clients_that_vanish_in_any_phase_are_found_out() {
     let world = meshed_with(|world| {
         for (name, value) in PROBES {
             world.server.config.set(&format!("INBOUND_ACCEPT_{name}"), value);
         }
+        // It is not patience with what a client begins that ends.
+        world.server.config.set("INBOUND_DETECT_TIMEOUT", "60s");
     });
+    let sockets = || established(&world.server.namespace, CLIENT);
     let open = || {
         let metrics = world.server.proxy().unwrap().metrics().unwrap();
         metrics.sum("tcp_open_connections", &[("direction", "inbound"), ("peer", "src")])
     };
     assert_eq!(world.outsider(Version::HTTP_11, "/name").unwrap().status, 200);
-    eventually("the first connection closes", LIMIT, || open() == 0.0);
+    eventually("the first connection closes", LIMIT, || (sockets(), open()) == (0, 0.0));
     let clients = world.control.run(async {
         let host = format!("host: {}\r\n\r\n", authority());
         let mut clients = Vec::new();
@@ -77,9 +102,12 @@ fn clients_that_vanish_in_any_phase_are_found_out() {
         tokio::time::sleep(Duration::from_millis(500)).await;
         (clients, call)
     });
-    assert!(open() >= 7.0, "only {} connections are open", open());
-    cut(&world.server.namespace, "10.7.3.1");
-    eventually("no connection of a client that is gone stays open", LIMIT, || open() == 0.0);
+    // Two have not said enough for their labels to be known, and are not in the metrics yet.
+    assert_eq!((sockets(), open()), (8, 6.0));
+    cut(&world.server.namespace, &CLIENT.to_string());
+    eventually("no connection of a client that is gone stays open", LIMIT, || {
+        (sockets(), open()) == (0, 0.0)
+    });
     mend(&world.server.namespace);
     assert_eq!(world.outsider(Version::HTTP_11, "/name").unwrap().status, 200);
     drop(clients);

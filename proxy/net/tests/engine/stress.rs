@@ -6,7 +6,7 @@ use std::time::Duration;
 use proxy_net::engine::{Direction, Failure, Upstream};
 use proxy_net::h2::{End, ErrorCode, PREFACE, frame};
 use proxy_net::headers::HeaderList;
-use proxy_net::hpack::Encoder;
+use proxy_net::hpack::{Decoder, Encoder, Limits};
 use tokio::io::AsyncReadExt;
 
 use crate::kit::{self, Mode, Note, Script};
@@ -259,5 +259,82 @@ async fn a_client_that_does_not_read_stops_its_server() {
         }
         // Two sockets' buffers of the kernel, which may grow to 6 MB on either side, and what we hold: the rest of 360 MB has to wait.
         assert!(last < 40_000_000, "{last} octets were taken for clients that read none");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_block_that_unfolds_beyond_the_limits_is_refused_alone() {
+    let server = peers::serve().await;
+    let mut script = Script::to(kit::endpoint(server), Upstream::Http2);
+    script.mode = Mode::Http2;
+    let engine = script.run();
+    let mut frames = Frames::new();
+    let mut next = 1_u32;
+    let mut open = |block: &[u8], bytes: &mut Vec<u8>| {
+        frame::head(block.len() as u32, frame::kind::HEADERS, 0x5, next, bytes);
+        bytes.extend_from_slice(block);
+        next += 2;
+    };
+    // GET, http, `/` and an authority.
+    let request = [0x82, 0x86, 0x84, 0x01, 1, b'a'];
+    // One entry of nearly the whole table. Its length is an integer of HPACK: 127, and the rest in groups of seven bits.
+    let fill = [0x40, 1, b'x', 0x7f, 0xbd, 0x1d];
+    open(&[&request[..], &fill, &[b'y'; 3900]].concat(), &mut frames.bytes);
+    // Blocks that name the entry 4,000 times each: 16 MB, were they unfolded.
+    for _ in 0..50 {
+        open(&[&request[..], &[0xbe; 4000]].concat(), &mut frames.bytes);
+    }
+    let mut client = Raw::connect(engine.addr).await;
+    let mut answers = Statuses::default();
+    client.send(&frames.bytes).await;
+    // The first is served, and the others are told that their fields are too many.
+    let statuses = answers.read(&mut client, 51).await;
+    let count = |wanted: &str| statuses.iter().filter(|status| *status == wanted).count();
+    assert_eq!((count("200"), count("431")), (1, 50), "{statuses:?}");
+    // The connection lives, and both sides still mean the same by the entry.
+    let mut last = Vec::new();
+    open(&[&request[..], &[0xbe]].concat(), &mut last);
+    client.send(&last).await;
+    assert_eq!(answers.read(&mut client, 1).await, ["200"]);
+}
+
+/// The statuses that come on a connection of HTTP/2.
+struct Statuses {
+    seen: Vec<u8>,
+    decoder: Decoder,
+}
+
+impl Default for Statuses {
+    fn default() -> Self {
+        Self { seen: Vec::new(), decoder: Decoder::new(4096) }
+    }
+}
+
+impl Statuses {
+    /// Reads until so many more have come.
+    async fn read(&mut self, client: &mut Raw, count: usize) -> Vec<String> {
+        let mut statuses = Vec::new();
+        while statuses.len() < count {
+            let read = client.0.read_buf(&mut self.seen);
+            let read = tokio::time::timeout(Duration::from_secs(10), read).await;
+            let read = read.unwrap_or_else(|_| panic!("no more answers than {statuses:?}"));
+            assert!(read.unwrap() > 0, "closed after {statuses:?}");
+            let mut at = 0;
+            while let frame::Parsed::Frame(found, taken) = frame::parse(&self.seen[at..], 16_777_215) {
+                at += taken;
+                match found {
+                    frame::Frame::Headers { block, .. } => {
+                        let mut list = HeaderList::new();
+                        self.decoder.decode(block, Limits::default(), &mut list).unwrap();
+                        let status = list.value(b":status").unwrap_or_default();
+                        statuses.push(String::from_utf8_lossy(status).into_owned());
+                    }
+                    frame::Frame::GoAway { code, .. } => panic!("the connection ended: {code:?}"),
+                    _ => {}
+                }
+            }
+            self.seen.drain(..at);
+        }
+        statuses
     }
 }
