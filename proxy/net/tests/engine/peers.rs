@@ -2,12 +2,18 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
-use hyper::body::{Bytes, Frame, Incoming};
+use hyper::body::{Frame, Incoming};
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+use tokio::time::Instant;
 
 pub(crate) type Body = BoxBody<Bytes, Infallible>;
 
@@ -116,4 +122,42 @@ pub(crate) async fn http2(addr: SocketAddr) -> hyper::client::conn::http2::SendR
         let _ = connection.await;
     });
     sender
+}
+
+/// A way to an address on which everything arrives later, in both directions.
+pub(crate) async fn distant(addr: SocketAddr, delay: Duration) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let near = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((client, _)) = listener.accept().await {
+            let Ok(server) = TcpStream::connect(addr).await else { continue };
+            let ((from_client, to_client), (from_server, to_server)) =
+                (client.into_split(), server.into_split());
+            tokio::spawn(carry(from_client, to_server, delay));
+            tokio::spawn(carry(from_server, to_client, delay));
+        }
+    });
+    near
+}
+
+/// Passes octets on, each so long after it came.
+async fn carry(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, delay: Duration) {
+    let (sender, mut receiver) = mpsc::unbounded_channel::<(Instant, Bytes)>();
+    let reader = async move {
+        let mut buffer = BytesMut::new();
+        while from.read_buf(&mut buffer).await.is_ok_and(|read| read > 0) {
+            if sender.send((Instant::now() + delay, buffer.split().freeze())).is_err() {
+                break;
+            }
+        }
+    };
+    let writer = async move {
+        while let Some((due, data)) = receiver.recv().await {
+            tokio::time::sleep_until(due).await;
+            if to.write_all(&data).await.is_err() {
+                break;
+            }
+        }
+    };
+    tokio::join!(reader, writer);
 }
