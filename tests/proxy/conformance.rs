@@ -12,8 +12,9 @@ use crate::kit::{meshed, server_from_outside};
 /// application's. Who answers is the application, as HTTP/1 with 400, and then closes; h2spec wants the end without the answer.
 const OPAQUE: [&str; 1] = ["2: Sends invalid connection preface"];
 
-/// Its answer has a body, which cases of flow control need.
-const PATH: &str = "/bytes/16";
+/// An answer with a body, which cases of flow control need, that begins once the request is whole. One that comes earlier ends the stream
+/// while a case still sends on it, and what crosses that end is rightly ignored.
+const PATH: &str = "/inspect";
 
 /// Runs all cases from a namespace against an address that is served there.
 fn examine(world: &World, namespace: &Namespace, address: SocketAddr) {

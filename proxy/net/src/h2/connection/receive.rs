@@ -471,6 +471,11 @@ impl Connection {
             self.budgets.spend(Reason::RapidReset)?;
         }
         let Some(stream) = self.key_of(id) else {
+            // What crossed our reset was excused; a peer that has reset the stream too has no more to say (RFC 9113 §5.1).
+            let known = self.closed.iter_mut().rev().find(|(closed, _)| *closed == id);
+            if let Some((_, closing @ Closing::ResetByUs)) = known {
+                *closing = Closing::ResetByPeer;
+            }
             return Ok(Outcome::Nothing);
         };
         let token = self.token(stream).unwrap_or_default();

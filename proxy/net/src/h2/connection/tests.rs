@@ -391,3 +391,29 @@ proptest::proptest! {
         proptest::prop_assert!(server.out.len() <= 4 * shaped.len() + 200);
     }
 }
+
+#[test]
+fn a_stream_that_both_sides_have_reset_takes_no_more_frames() {
+    let mut server = lone_server(Config::default());
+    let mut input = Vec::new();
+    request_block(&get("/"), 1, End::More, &mut input);
+    server.take(&input, 1).unwrap();
+    let stream = server.key(1);
+    server.conn.reset(stream, ErrorCode::NO_ERROR, &mut server.out);
+    server.out.clear();
+    // On the way when ours came.
+    let mut late = Vec::new();
+    frame::write_data(1, b"late", End::More, &mut late);
+    request_block(&get("/"), 1, End::Stream, &mut late);
+    assert_eq!(server.take(&late, 1).unwrap(), []);
+    assert_eq!(server.out, b"");
+    let mut reset = Vec::new();
+    frame::write_reset(1, ErrorCode::CANCEL, &mut reset);
+    assert_eq!(server.take(&reset, 1).unwrap(), []);
+    assert_eq!(server.take(&late, 1).unwrap(), []);
+    let mut expected = Vec::new();
+    for _ in 0..2 {
+        frame::write_reset(1, ErrorCode::STREAM_CLOSED, &mut expected);
+    }
+    assert_eq!(server.out, expected);
+}
