@@ -10,7 +10,7 @@ use serde_json::json;
 use tonic::Code;
 
 use crate::identity::{AUDIENCE, Identity, csr, name_of};
-use crate::kit::{Gate, Lab, NAMESPACE, anchored, eventually, lab, linkerd};
+use crate::kit::{Gate, Lab, NAMESPACE, eventually, lab};
 
 #[test]
 fn without_the_api_server_nobody_is_believed_and_with_it_all_is_well_again() {
@@ -91,21 +91,4 @@ fn the_holder_of_the_lease_renews_the_issuer_and_a_frozen_one_is_replaced() {
     eventually("the first to let go", || (!held(&first)).then_some(()));
     assert!(held(&second));
     assert_eq!(version(&lab), written);
-    a_bad_issuer_is_passed_over_and_check_says_so(&lab, &second);
-}
-
-/// An issuer of other anchors lies where the issuer was: replicas stay with the good one, and whoever checks is told.
-fn a_bad_issuer_is_passed_over_and_check_says_so(lab: &Lab, identity: &Identity) {
-    let checked = || linkerd(&lab.cluster.kubeconfig_path(), &["check", "--wait=1s"]);
-    let line = "issuer cert is issued by the trust anchor";
-    let (_, before, _) = checked();
-    assert!(before.contains(&format!("√ {line}")), "{before}");
-    let stranger = anchored(Timestamp::now(), SignedDuration::from_hours(24 * 365));
-    let data = json!({"stringData": {"crt.pem": stranger.issuer.certificate_pem(), "key.pem": stranger.issuer.key_pem()}});
-    lab.kubectl(&["patch", "secret", "linkerd-identity-issuer", "-n", NAMESPACE, "-p", &data.to_string()]);
-    let (code, after, _) = checked();
-    assert_ne!(code, 0);
-    assert!(after.contains(&format!("× {line}")), "{after}");
-    // The Secret is not this replica's mount, which nobody changed: it signs on.
-    assert_eq!(identity.process.metric("issuer_cert_usable"), Some(1.0));
 }

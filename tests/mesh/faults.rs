@@ -125,3 +125,31 @@ pub(crate) fn injector_is_gone(mesh: &Mesh) {
     assert!(containers("meshed").contains("linkerd-proxy"));
     mesh.kubectl(&["delete", "pod", "open", "meshed", "-n", "shop", "--grace-period=1"]);
 }
+
+/// An issuer of other anchors is put where the issuer was: the good one signs on, an event says why, and `check` fails.
+pub(crate) fn issuer_is_of_somebody_else(mesh: &Mesh, client: SocketAddr) {
+    let secret = ["secret", "linkerd-identity-issuer", "-n", "linkerd"];
+    let good = mesh.kubectl(&[&["get"], &secret[..], &["-o", "jsonpath={.data}"]].concat());
+    let elsewhere = mesh.linkerd(&["install", "--ignore-cluster"]).expect_success();
+    let issuer = elsewhere.split("\n---\n").find(|document| {
+        document.contains("kind: Secret") && document.contains("name: linkerd-identity-issuer")
+    });
+    mesh.apply(issuer.unwrap());
+    kit::until("the event of an issuer that was passed over", || {
+        let events = mesh.kubectl(&["get", "events", "-n", "linkerd", "-o", "jsonpath={.items[*].reason}"]);
+        events.contains("IssuerUpdateSkipped").then_some(()).ok_or(events)
+    });
+    let checked = mesh.linkerd(&["check", "--wait=5s"]);
+    assert_ne!(checked.code, 0, "{}", checked.text);
+    assert!(checked.text.contains("× issuer cert is issued by the trust anchor"), "{}", checked.text);
+    // Whoever starts now gets a certificate that all others trust.
+    mesh.kubectl(&["rollout", "restart", "deployment/client", "-n", "shop"]);
+    mesh.rollout("shop", Duration::from_secs(60));
+    kit::until("a new client is served", || {
+        let answer = kit::get(client, "/");
+        answer.starts_with("200 ").then_some(()).ok_or(answer)
+    });
+    let patch = format!("{{\"data\":{good}}}");
+    mesh.kubectl(&[&["patch"], &secret[..], &["-p", &patch]].concat());
+    mesh.linkerd(&["check", "--wait=60s"]).expect_success();
+}

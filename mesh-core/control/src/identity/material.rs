@@ -4,6 +4,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use mesh_pki::{Bundle, Issuer, LeafSigner, Problem};
@@ -205,9 +206,21 @@ impl Follower {
         let folders = [self.files.issuer.clone(), self.files.anchors.clone()];
         let folders: Vec<&Path> = folders.iter().map(PathBuf::as_path).collect();
         let mut changes = Changes::of(&folders, POLL);
-        while shutdown.unless(changes.next()).await.is_some() {
+        // What a step reads is the whole, so it does not matter which of the two woke it.
+        while shutdown.unless(tokio::time::timeout(self.until_end(), changes.next())).await.is_some() {
             self.step();
         }
+    }
+
+    /// How long the issuer in use lasts: its end is told when it comes, not when the files are looked at next.
+    fn until_end(&self) -> Duration {
+        let current = self.sender.borrow();
+        let Some(good) = current.usable.as_ref().filter(|usable| usable.invalid.is_none()) else {
+            return POLL;
+        };
+        // A certificate is valid through its last second.
+        let left = good.limit.duration_since((self.clock)()).saturating_add(SignedDuration::from_secs(1));
+        Duration::try_from(left).unwrap_or_default().clamp(Duration::from_millis(100), POLL)
     }
 
     /// Reads everything once.
