@@ -103,7 +103,7 @@ fn clients_that_vanish_in_any_phase_are_found_out() {
         (clients, call)
     });
     // Two have not said enough for their labels to be known, and are not in the metrics yet.
-    assert_eq!((sockets(), open()), (8, 6.0));
+    eventually("all are open", LIMIT, || (sockets(), open()) == (8, 6.0));
     cut(&world.server.namespace, &CLIENT.to_string());
     eventually("no connection of a client that is gone stays open", LIMIT, || {
         (sockets(), open()) == (0, 0.0)
