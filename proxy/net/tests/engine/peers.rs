@@ -67,6 +67,10 @@ pub(crate) async fn answer(request: Request<Incoming>) -> Result<Response<Body>,
     } else if path == "/never" {
         std::future::pending().await
     } else {
+        // It answers what it has read: who answers earlier ends a stream before anybody can see that its length is wrong.
+        if collect(request.into_body()).await.is_err() {
+            return Ok(Response::new(full("")));
+        }
         Response::new(full(format!("{method} {path}")))
     };
     if let Some(host) = host.and_then(|host| HeaderValue::from_str(&host).ok()) {
