@@ -117,34 +117,28 @@ impl Index {
 
     /// Takes an event. Answers change only in [`Index::settle`].
     pub fn apply(&mut self, event: Event) {
-        self.store.note_touched(self.readers.is_empty());
-        self.store.apply(event);
-        self.mark();
+        self.change(|store| store.apply(event));
     }
 
     /// Takes an event of another cluster.
     pub fn apply_remote(&mut self, cluster: &Text, event: Event) {
-        self.store.note_touched(self.readers.is_empty());
-        self.store.apply_remote(cluster, event);
-        self.mark();
+        self.change(|store| store.apply_remote(cluster, event));
     }
 
     /// Makes another cluster known, or gives it other settings. Its records come by [`Index::apply_remote`].
     pub fn link(&mut self, cluster: &Text, config: Arc<Config>) {
-        self.store.note_touched(self.readers.is_empty());
-        self.store.link(cluster, config);
-        self.mark();
+        self.change(|store| store.link(cluster, config));
     }
 
     /// Forgets another cluster.
     pub fn unlink(&mut self, cluster: &Text) {
-        self.store.note_touched(self.readers.is_empty());
-        self.store.unlink(cluster);
-        self.mark();
+        self.change(|store| store.unlink(cluster));
     }
 
-    /// Marks the topics that read what was touched.
-    fn mark(&mut self) {
+    /// Changes what is known, and marks the topics that read what was touched.
+    fn change(&mut self, change: impl FnOnce(&mut Store)) {
+        self.store.note_touched(self.readers.is_empty());
+        change(&mut self.store);
         for interest in self.store.take_touched() {
             if let Some(readers) = self.readers.get(&interest) {
                 self.dirty.extend(readers);
