@@ -58,8 +58,6 @@ pub struct Index {
     readers: AHashMap<Interest, AHashSet<usize>>,
     /// Topics to compute; a topic is in it at most once.
     dirty: AHashSet<usize>,
-    /// Where the last sweep for unused topics ended.
-    swept: Instant,
     /// With so many topics, those that nobody listens to go at once.
     room: usize,
     next_snapshot: u64,
@@ -90,7 +88,7 @@ pub struct Figures {
 
 impl Index {
     /// An empty index.
-    pub fn new(config: Arc<Config>, now: Instant) -> Self {
+    pub fn new(config: Arc<Config>) -> Self {
         Self {
             config,
             store: Store::default(),
@@ -98,7 +96,6 @@ impl Index {
             by_topic: AHashMap::new(),
             readers: AHashMap::new(),
             dirty: AHashSet::new(),
-            swept: now,
             room: MOST_UNUSED,
             next_snapshot: 1,
             closed: false,
@@ -175,10 +172,6 @@ impl Index {
 
     /// Drops topics nobody has listened to for a while.
     pub fn sweep(&mut self, now: Instant) {
-        if now.duration_since(self.swept) < KEEP_UNUSED / 2 {
-            return;
-        }
-        self.swept = now;
         let mut gone = Vec::new();
         for (id, entry) in &mut self.topics {
             if entry.cell.listeners() > 0 {
