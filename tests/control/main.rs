@@ -10,6 +10,7 @@ mod front_proxy;
 mod heartbeat;
 mod identity;
 mod injector;
+mod injector_cost;
 mod interop;
 mod kit;
 mod manifests;
