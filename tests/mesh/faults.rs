@@ -153,3 +153,17 @@ pub(crate) fn issuer_is_of_somebody_else(mesh: &Mesh, client: SocketAddr) {
     mesh.kubectl(&[&["patch"], &secret[..], &["-p", &patch]].concat());
     mesh.linkerd(&["check", "--wait=60s"]).expect_success();
 }
+
+/// Without the API server everybody goes on with what is known. Once it is back, whoever comes is injected and certified.
+pub(crate) fn api_server_is_gone(mesh: &Mesh, client: SocketAddr) {
+    let traffic = Traffic::begin(client);
+    mesh.without_api_server(Duration::from_secs(10));
+    let image = format!("--image={}", TestImage::Pause.name());
+    mesh.kubectl(&["run", "late", "-n", "shop", &image, "--image-pull-policy=Never", "--restart=Never"]);
+    assert!(mesh.containers("shop", "run=late").contains("linkerd-proxy"));
+    // A proxy is ready once it has its certificate.
+    mesh.kubectl(&["wait", "--for=condition=Ready", "pod/late", "-n", "shop", "--timeout=60s"]);
+    mesh.linkerd(&["check", "--wait=60s"]).expect_success();
+    traffic.end();
+    mesh.kubectl(&["delete", "pod", "late", "-n", "shop", "--grace-period=1"]);
+}
