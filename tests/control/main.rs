@@ -12,6 +12,7 @@ mod identity;
 mod injector;
 mod injector_cost;
 mod interop;
+mod interop_tap;
 mod kit;
 mod manifests;
 mod outage;
