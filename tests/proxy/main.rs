@@ -27,6 +27,7 @@ mod http;
 mod identity;
 mod ingress;
 mod ipv6;
+mod kept;
 mod kit;
 mod lifecycle;
 mod logs;
