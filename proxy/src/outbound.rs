@@ -13,6 +13,7 @@ mod destination;
 mod dump;
 mod endpoint;
 mod exchange;
+mod handshake;
 mod headers;
 mod hosts;
 mod plan;

@@ -49,9 +49,9 @@ fn a_destination_that_nobody_used_for_a_while_is_served_while_discovery_is_gone(
         });
         proxy
             .wait_for_metrics("the age of what is kept", |metrics| {
-                ["endpoints", "outbound", "profile"].iter().all(|kind| {
-                    metrics.sum("control_discovery_answer_age_seconds", &[("kind", kind)]) > 2.0
-                })
+                ["endpoints", "outbound", "profile"]
+                    .iter()
+                    .all(|kind| metrics.sum("control_discovery_answer_age_seconds", &[("kind", kind)]) > 2.0)
             })
             .unwrap();
         assert_eq!(world.http1("/name").status, 200);

@@ -22,6 +22,7 @@ mod grpc;
 mod grpc_routes;
 #[path = "../../proxy/net/tests/h2spec/mod.rs"]
 mod h2spec;
+mod handshakes;
 mod headers;
 mod http;
 mod identity;
