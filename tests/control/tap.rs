@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 
-use crate::kit::{ADDRESS, Lab, Process, eventually, free_port, lab, linkerd, run};
+use crate::kit::{ADDRESS, Lab, Process, eventually, free_port, lab, linkerd, run, trusting};
 
 /// Addresses of the proxies that this test plays.
 pub(crate) const FIRST: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
@@ -332,13 +332,7 @@ impl Direct {
     /// Opens one; `None` when the component does not want it.
     pub(crate) async fn connect(lab: &Lab, port: u16, certificate: Option<&str>) -> Option<Self> {
         let authorities = mesh_pki::parse_bundle(lab.secret("linkerd-tap-tls", "ca.crt").as_bytes()).unwrap();
-        let mut roots = rustls::RootCertStore::empty();
-        authorities.certificates().iter().for_each(|anchor| roots.add(anchor.der().clone()).unwrap());
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots);
+        let builder = trusting(&authorities);
         let config = match certificate {
             None => builder.with_no_client_auth(),
             Some(name) => {
