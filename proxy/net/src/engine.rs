@@ -81,7 +81,8 @@ pub struct Control<'a, H: Handler> {
 pub struct Config {
     /// Bounds on a head of HTTP/1.
     pub head: HeadLimits,
-    /// How long a head of HTTP/1 may take from its first octet, and the first head of a connection from its beginning.
+    /// How long a head of HTTP/1 may take from its first octet, and the first head of a connection from its beginning. A header block of
+    /// HTTP/2 has as much from its first frame, and a frame for each 16 KiB that it has.
     pub head_timeout: Duration,
     /// How long a connection of an HTTP/1 client may be idle; none is no limit.
     pub http1_idle: Option<Duration>,

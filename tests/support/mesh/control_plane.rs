@@ -85,6 +85,15 @@ struct State {
     epoch: watch::Sender<u64>,
     /// Whether connections are accepted.
     open: watch::Sender<bool>,
+    /// What connections are protected with, of each address with mesh TLS.
+    servers: Mutex<Vec<Server>>,
+}
+
+/// A server of mesh TLS.
+#[derive(Debug)]
+struct Server {
+    names: Vec<String>,
+    tls: watch::Sender<Arc<rustls::ServerConfig>>,
 }
 
 // === impl ControlPlane ===
@@ -107,6 +116,7 @@ impl ControlPlane {
                 collector: Collector::default(),
                 epoch: watch::Sender::new(0),
                 open: watch::Sender::new(true),
+                servers: Mutex::default(),
             }),
         }
     }
@@ -118,7 +128,13 @@ impl ControlPlane {
     pub fn serve(&self, namespace: &Namespace, address: SocketAddr, security: &Security) -> Result<()> {
         let tls = match security {
             Security::Plain => None,
-            Security::Mesh(names) => Some(self.acceptor(names)?),
+            Security::Mesh(names) => {
+                let authority = self.authority();
+                let tls = watch::Sender::new(server_config(names, &authority, &[&authority])?);
+                let receiver = tls.subscribe();
+                self.state.servers.lock().push(Server { names: names.clone(), tls });
+                Some(receiver)
+            }
         };
         let listener = namespace
             .run(async move { TcpListener::bind(address).await })
@@ -243,21 +259,41 @@ impl ControlPlane {
         self.state.open.send_replace(true);
     }
 
-    fn acceptor(&self, names: &[String]) -> Result<TlsAcceptor> {
-        let authority = self.authority();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let (chain, key) = authority.leaf(&names, Duration::from_secs(86_400))?.parts();
-        let verifier = WebPkiClientVerifier::builder(authority.roots()?)
-            .allow_unauthenticated()
-            .build()
-            .context("no verifier of clients")?;
-        let mut config = rustls::ServerConfig::builder()
-            .with_client_cert_verifier(verifier)
-            .with_single_cert(chain, key)
-            .context("an unusable certificate")?;
-        config.alpn_protocols = vec![b"h2".to_vec()];
-        Ok(TlsAcceptor::from(Arc::new(config)))
+    /// Comes up anew: with certificates of `authority`, for clients of those that are `trusted`. Connections are cut.
+    ///
+    /// # Errors
+    /// When no certificate can be made.
+    pub fn present(&self, authority: &Authority, trusted: &[&Authority]) -> Result<()> {
+        for server in &*self.state.servers.lock() {
+            server.tls.send_replace(server_config(&server.names, authority, trusted)?);
+        }
+        self.disconnect();
+        Ok(())
     }
+}
+
+/// Mesh TLS under these names.
+fn server_config(
+    names: &[String],
+    authority: &Authority,
+    trusted: &[&Authority],
+) -> Result<Arc<rustls::ServerConfig>> {
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let (chain, key) = authority.leaf(&names, Duration::from_secs(86_400))?.parts();
+    let mut roots = rustls::RootCertStore::empty();
+    for authority in trusted {
+        roots.add(authority.der().to_vec().into()).context("an unusable anchor")?;
+    }
+    let verifier = WebPkiClientVerifier::builder(Arc::new(roots))
+        .allow_unauthenticated()
+        .build()
+        .context("no verifier of clients")?;
+    let mut config = rustls::ServerConfig::builder()
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, key)
+        .context("an unusable certificate")?;
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    Ok(Arc::new(config))
 }
 
 // === impl State ===
@@ -271,7 +307,11 @@ impl State {
     }
 }
 
-async fn accept(state: Arc<State>, listener: TcpListener, tls: Option<TlsAcceptor>) {
+async fn accept(
+    state: Arc<State>,
+    listener: TcpListener,
+    tls: Option<watch::Receiver<Arc<rustls::ServerConfig>>>,
+) {
     let routes = Routes::new(IdentityServer::from_arc(state.clone()))
         .add_service(DestinationServer::from_arc(state.clone()))
         .add_service(OutboundPoliciesServer::from_arc(state.clone()))
@@ -284,7 +324,8 @@ async fn accept(state: Arc<State>, listener: TcpListener, tls: Option<TlsAccepto
         if !*state.open.borrow() {
             continue;
         }
-        let (routes, tls, mut epoch) = (routes.clone(), tls.clone(), state.epoch.subscribe());
+        let tls = tls.as_ref().map(|tls| TlsAcceptor::from(tls.borrow().clone()));
+        let (routes, mut epoch) = (routes.clone(), state.epoch.subscribe());
         epoch.mark_unchanged();
         tokio::spawn(async move {
             tokio::select! {

@@ -19,6 +19,16 @@ pub(super) struct Http2 {
     pub(super) pinged: Option<Instant>,
     /// Until when the peer has to acknowledge settings that it has not acknowledged yet.
     pub(super) acknowledge_by: Option<Instant>,
+    /// What the peer has begun to say.
+    begun: Option<Begun>,
+}
+
+/// A frame or header block of which a part is there.
+struct Begun {
+    /// Until when all of it has to be.
+    until: Instant,
+    /// The stream of the header block.
+    block: Option<u32>,
 }
 
 /// Pings that find a dead peer.
@@ -41,6 +51,9 @@ enum Seen<'a> {
     Pong,
 }
 
+/// Octets of a frame that have the time of one head to come; longer frames have more of it.
+const TIMED: usize = 16 * 1024;
+
 const KEEP_ALIVE_PING: [u8; 8] = *b"keepaliv";
 
 // === impl Http2 ===
@@ -55,7 +68,7 @@ impl Http2 {
         patience: Duration,
     ) -> Self {
         let acknowledge_by = Some(now + patience);
-        Self { codec, role, keep_alive, refilled: now, pinged: None, acknowledge_by }
+        Self { codec, role, keep_alive, refilled: now, pinged: None, acknowledge_by, begun: None }
     }
 
     /// When its timer has to be looked at for the first time.
@@ -107,6 +120,7 @@ impl<H: Handler> Engine<H> {
             self.http2_event(key, role, seen, &mut fields);
         }
         self.core.pool.give_list(fields);
+        self.http2_rest(key, &input[at..], at > 0);
         self.http2_after(key);
         at
     }
@@ -231,6 +245,37 @@ impl<H: Handler> Engine<H> {
         }
     }
 
+    /// A frame or header block that has begun has to end in time, as a head of HTTP/1 has; a peer that sends octet by octet would stay for
+    /// ever. The timer is set once and looks for itself whether there is anything to wait for.
+    fn http2_rest(&mut self, key: Key, rest: &[u8], advanced: bool) {
+        let patience = self.core.config.head_timeout;
+        let now = self.core.now;
+        let Some(conn) = self.core.conns.get_mut(key).filter(|conn| conn.ending.is_none()) else { return };
+        let Stage::Http2(http2) = &mut conn.stage else { return };
+        let block = http2.codec.open_block();
+        if rest.is_empty() && block.is_none() {
+            http2.begun = None;
+            return;
+        }
+        let is_new = match &http2.begun {
+            None => true,
+            Some(begun) => advanced && (block.is_none() || begun.block != block),
+        };
+        if !is_new {
+            return;
+        }
+        let length = match rest {
+            [a, b, c, ..] => u32::from_be_bytes([0, *a, *b, *c]) as usize,
+            _ => 0,
+        };
+        let shares = u32::try_from(1 + length / TIMED).unwrap_or(u32::MAX);
+        let until = now + patience.saturating_mul(shares);
+        http2.begun = Some(Begun { until, block });
+        if conn.deadline.is_none_or(|known| known > until) {
+            self.core.set_conn_deadline(key, Some(until));
+        }
+    }
+
     /// The peer broke the protocol: GOAWAY is in the output.
     fn http2_failed(&mut self, key: Key) {
         self.fail_streams(key, Failure::Protocol);
@@ -269,9 +314,11 @@ impl<H: Handler> Engine<H> {
         }
     }
 
-    /// The timer of a connection with HTTP/2: settings that nobody acknowledges, pings, and the peer's silence.
+    /// The timer of a connection with HTTP/2: settings that nobody acknowledges, frames that do not end, pings, and the peer's silence.
     pub(super) fn http2_timer(&mut self, key: Key) {
         let now = self.core.now;
+        let is_read = self.may_read(key);
+        let patience = self.core.config.head_timeout;
         let Some(conn) = self.core.conns.get_mut(key) else { return };
         let Stage::Http2(http2) = &mut conn.stage else { return };
         if http2.codec.is_acknowledged() {
@@ -283,15 +330,23 @@ impl<H: Handler> Engine<H> {
             self.http2_failed(key);
             return;
         }
-        let acknowledge_by = http2.acknowledge_by;
-        let Some(ping) = self.http2_ping(key) else {
-            if acknowledge_by.is_some() {
-                self.core.set_conn_deadline(key, acknowledge_by);
+        if let Some(begun) = &mut http2.begun
+            && begun.until <= now
+        {
+            if is_read {
+                http2.codec.close(ErrorCode::ENHANCE_YOUR_CALM, &mut conn.out);
+                self.close_reason(key, "frame timeout");
+                self.http2_failed(key);
+                return;
             }
-            return;
-        };
-        let next = acknowledge_by.map_or(ping, |at| at.min(ping));
-        self.core.set_conn_deadline(key, Some(next));
+            // Its octets wait for us.
+            begun.until = now + patience;
+        }
+        let own = http2.acknowledge_by.into_iter().chain(http2.begun.as_ref().map(|begun| begun.until)).min();
+        let ping = self.http2_ping(key);
+        if let Some(next) = own.into_iter().chain(ping).min() {
+            self.core.set_conn_deadline(key, Some(next));
+        }
     }
 
     /// Pings a silent peer, or gives up on one that does not answer; when to look again, if ever.

@@ -6,11 +6,12 @@ use http::Request;
 use hyper::body::Bytes;
 use proxy_net::engine::{Direction, Failure, Upstream};
 use proxy_net::h2::{End, ErrorCode, frame};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::kit::{self, Mode, Note, Script};
 use crate::peers::{self, full};
 use crate::raw::{Raw, Server};
-use crate::stress::{Frames, farewell};
+use crate::stress::{Frames, farewell, goaway};
 
 const PATIENCE: Duration = Duration::from_millis(300);
 
@@ -63,6 +64,114 @@ async fn farewell_after_preface(served: &mut Raw) -> Option<u32> {
     let mut preface = [0; proxy_net::h2::PREFACE.len()];
     tokio::io::AsyncReadExt::read_exact(&mut served.0, &mut preface).await.unwrap();
     farewell(served).await
+}
+
+/// What a client begins with: the preface, settings, and the acknowledgement of the engine's.
+fn opening() -> Vec<u8> {
+    let mut bytes = proxy_net::h2::PREFACE.to_vec();
+    frame::head(0, frame::kind::SETTINGS, 0, 0, &mut bytes);
+    frame::head(0, frame::kind::SETTINGS, frame::ACK, 0, &mut bytes);
+    bytes
+}
+
+/// Sends an octet at a time until the other side has ended; the code of its GOAWAY, and how long that took.
+async fn drip(client: &mut Raw, octets: &[u8]) -> (Option<u32>, Duration) {
+    let start = Instant::now();
+    let (mut reader, mut writer) = client.0.split();
+    let sending = async {
+        for octet in octets.iter().cycle() {
+            if writer.write_all(&[*octet]).await.is_err() {
+                break;
+            }
+            tokio::time::sleep(PATIENCE / 20).await;
+        }
+        std::future::pending::<()>().await;
+    };
+    let mut seen = Vec::new();
+    tokio::select! {
+        _ = reader.read_to_end(&mut seen) => {}
+        () = sending => {}
+        () = tokio::time::sleep(PATIENCE * 20) => {}
+    }
+    (goaway(&seen), start.elapsed())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn frames_that_come_octet_by_octet_have_the_time_of_a_head() {
+    let server = peers::serve().await;
+    let frame = |length, kind, rest: &[u8]| {
+        let mut bytes = Vec::new();
+        frame::head(length, kind, 0, 1, &mut bytes);
+        bytes.extend_from_slice(rest);
+        bytes
+    };
+    let mut request = Frames::new();
+    request.request("/echo", End::More);
+    let request = &request.bytes[proxy_net::h2::PREFACE.len() + 9..];
+    for (what, begin, then) in [
+        ("HEADERS", frame(8_000, frame::kind::HEADERS, &[]), vec![0]),
+        // Each of these frames is whole and in time, the block is not.
+        (
+            "CONTINUATION",
+            frame(1, frame::kind::HEADERS, &[0x82]),
+            frame(1, frame::kind::CONTINUATION, &[0x82]),
+        ),
+        ("DATA", [request, &frame(9_000, frame::kind::DATA, &[])].concat(), vec![0]),
+    ] {
+        let mut script = http2(server, Upstream::Http2);
+        script.config.head_timeout = PATIENCE;
+        let mut engine = script.run();
+        let mut client = Raw::connect(engine.addr).await;
+        client.send(&opening()).await;
+        client.send(&begin).await;
+        let (said, took) = drip(&mut client, &then).await;
+        assert_eq!(said, Some(ErrorCode::ENHANCE_YOUR_CALM.0), "{what}");
+        assert!((PATIENCE..PATIENCE * 8).contains(&took), "{what}: {took:?}");
+        engine.wait_for(|note| *note == Note::Closed(Some("frame timeout"), 0));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_client_whose_frames_are_whole_may_be_slow() {
+    let server = peers::serve().await;
+    let mut script = http2(server, Upstream::Http2);
+    script.config.head_timeout = PATIENCE;
+    let engine = script.run();
+    let mut client = Raw::connect(engine.addr).await;
+    let mut frames = Frames::new();
+    frames.request("/echo", End::More);
+    let ack = {
+        let mut ack = Vec::new();
+        frame::head(0, frame::kind::SETTINGS, frame::ACK, 0, &mut ack);
+        ack
+    };
+    client.send(&frames.bytes).await;
+    client.send(&ack).await;
+    for _ in 0..20 {
+        let mut data = Vec::new();
+        frame::head(1, frame::kind::DATA, 0, 1, &mut data);
+        data.push(b'a');
+        // Each in two parts, which come soon after each other.
+        client.send(&data[..5]).await;
+        tokio::time::sleep(PATIENCE / 8).await;
+        client.send(&data[5..]).await;
+    }
+    let mut end = Vec::new();
+    frame::head(0, frame::kind::DATA, 1, 1, &mut end);
+    client.send(&end).await;
+    // Nothing is said but what the request asks for.
+    let mut seen = vec![0; 1];
+    client.0.read_exact(&mut seen).await.unwrap();
+    tokio::time::sleep(PATIENCE * 2).await;
+    let mut again = Vec::new();
+    frame::head(8, frame::kind::PING, 0, 0, &mut again);
+    again.extend_from_slice(b"anything");
+    client.send(&again).await;
+    let mut rest = Vec::new();
+    while !rest.windows(8).any(|octets| octets == b"anything") {
+        let count = client.0.read_buf(&mut rest).await.unwrap();
+        assert!(count > 0, "the connection has ended");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

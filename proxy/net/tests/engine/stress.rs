@@ -56,6 +56,11 @@ impl Frames {
 pub(crate) async fn farewell(client: &mut Raw) -> Option<u32> {
     let mut seen = Vec::new();
     let _ = tokio::time::timeout(Duration::from_secs(10), client.0.read_to_end(&mut seen)).await.unwrap();
+    goaway(&seen)
+}
+
+/// The code of the GOAWAY in what a peer has said.
+pub(crate) fn goaway(seen: &[u8]) -> Option<u32> {
     let mut at = 0;
     let mut code = None;
     while let frame::Parsed::Frame(found, taken) = frame::parse(&seen[at..], 16_777_215) {

@@ -181,6 +181,11 @@ impl Connection {
         }
     }
 
+    /// The stream whose header block has begun and not ended, if there is one.
+    pub fn open_block(&self) -> Option<u32> {
+        self.block.end.map(|_| self.block.stream)
+    }
+
     fn continuation<'i>(
         &mut self,
         block: &[u8],
