@@ -156,6 +156,14 @@ fn opt_outs_are_kept_and_told() {
     let skipped =
         "admission_reviews_total{kind=\"Pod\",operation=\"CREATE\",outcome=\"host_network_enabled\"}";
     assert!(injector.process.metric(skipped).unwrap() >= 1.0);
+    // The cluster's own parts and the mesh's never wait for a proxy, whatever they ask for.
+    for reserved in ["kube-system", NAMESPACE] {
+        let asks = json!({"linkerd.io/inject": "enabled"});
+        lab.apply(&pod("reserved", reserved, &asks, &json!({})).to_string());
+        let live = lab.live(reserved, "pod", "reserved");
+        lab.kubectl(&["delete", "pod", "reserved", "--namespace", reserved, "--wait=false"]);
+        assert!(!has_proxy(&live), "{reserved}");
+    }
     // Where nobody asks, nothing is changed and nothing is told.
     let quiet = lab.namespace("quiet");
     lab.apply(&pod("plain", &quiet, &json!({}), &json!({})).to_string());

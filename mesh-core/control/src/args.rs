@@ -242,8 +242,8 @@ fn unless_manifests(arg: Arg) -> Arg {
     if !["webhook_config", "tls_secret"].contains(&arg.get_id().as_str()) {
         return arg;
     }
-    let none = ("manifests", ArgPredicate::IsPresent, "none");
-    arg.required(false).required_unless_present("manifests").default_value_if(none.0, none.1, none.2)
+    let arg = arg.required(false).required_unless_present("manifests");
+    arg.default_value_if("manifests", ArgPredicate::IsPresent, "none")
 }
 
 /// What a webhook needs to know of its own certificate.

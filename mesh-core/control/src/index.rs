@@ -58,8 +58,6 @@ pub struct Index {
     readers: AHashMap<Interest, AHashSet<usize>>,
     /// Topics to compute; a topic is in it at most once.
     dirty: AHashSet<usize>,
-    /// Where the last sweep for unused topics ended.
-    swept: Instant,
     /// With so many topics, those that nobody listens to go at once.
     room: usize,
     next_snapshot: u64,
@@ -90,7 +88,7 @@ pub struct Figures {
 
 impl Index {
     /// An empty index.
-    pub fn new(config: Arc<Config>, now: Instant) -> Self {
+    pub fn new(config: Arc<Config>) -> Self {
         Self {
             config,
             store: Store::default(),
@@ -98,7 +96,6 @@ impl Index {
             by_topic: AHashMap::new(),
             readers: AHashMap::new(),
             dirty: AHashSet::new(),
-            swept: now,
             room: MOST_UNUSED,
             next_snapshot: 1,
             closed: false,
@@ -117,34 +114,28 @@ impl Index {
 
     /// Takes an event. Answers change only in [`Index::settle`].
     pub fn apply(&mut self, event: Event) {
-        self.store.note_touched(self.readers.is_empty());
-        self.store.apply(event);
-        self.mark();
+        self.change(|store| store.apply(event));
     }
 
     /// Takes an event of another cluster.
     pub fn apply_remote(&mut self, cluster: &Text, event: Event) {
-        self.store.note_touched(self.readers.is_empty());
-        self.store.apply_remote(cluster, event);
-        self.mark();
+        self.change(|store| store.apply_remote(cluster, event));
     }
 
     /// Makes another cluster known, or gives it other settings. Its records come by [`Index::apply_remote`].
     pub fn link(&mut self, cluster: &Text, config: Arc<Config>) {
-        self.store.note_touched(self.readers.is_empty());
-        self.store.link(cluster, config);
-        self.mark();
+        self.change(|store| store.link(cluster, config));
     }
 
     /// Forgets another cluster.
     pub fn unlink(&mut self, cluster: &Text) {
-        self.store.note_touched(self.readers.is_empty());
-        self.store.unlink(cluster);
-        self.mark();
+        self.change(|store| store.unlink(cluster));
     }
 
-    /// Marks the topics that read what was touched.
-    fn mark(&mut self) {
+    /// Changes what is known, and marks the topics that read what was touched.
+    fn change(&mut self, change: impl FnOnce(&mut Store)) {
+        self.store.note_touched(self.readers.is_empty());
+        change(&mut self.store);
         for interest in self.store.take_touched() {
             if let Some(readers) = self.readers.get(&interest) {
                 self.dirty.extend(readers);
@@ -181,10 +172,6 @@ impl Index {
 
     /// Drops topics nobody has listened to for a while.
     pub fn sweep(&mut self, now: Instant) {
-        if now.duration_since(self.swept) < KEEP_UNUSED / 2 {
-            return;
-        }
-        self.swept = now;
         let mut gone = Vec::new();
         for (id, entry) in &mut self.topics {
             if entry.cell.listeners() > 0 {

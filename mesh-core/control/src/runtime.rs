@@ -2,8 +2,9 @@
 //!
 //! [`Runtime::start`] brings it up, the component runs until [`Shutdown`] begins, [`Runtime::finish`] ends it.
 
+pub(crate) mod accept;
 mod admin;
-mod api;
+pub(crate) mod api;
 pub mod events;
 pub mod lease;
 pub mod log;

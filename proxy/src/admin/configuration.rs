@@ -66,7 +66,7 @@ fn inbound(config: &Inbound) -> Value {
         "allowed_ips": config.allowed_ips,
         "ports": config.ports.to_string(),
         "opaque_ports": config.opaque_ports.to_string(),
-        "identity_ports": config.identity_ports.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "identity_ports": config.identity_ports.to_string(),
         "default_policy": debug(config.default_policy),
         "discovery_idle": time(config.discovery_idle),
         "profile_timeout": time(config.profile_timeout),

@@ -37,7 +37,7 @@ pub struct Inbound {
     /// Ports that are opaque until their policy is known.
     pub opaque_ports: PortRanges,
     /// Ports that accept clients with an identity only until their policy is known.
-    pub identity_ports: Vec<PortRanges>,
+    pub identity_ports: PortRanges,
     /// The policy of ports until it is known.
     pub default_policy: DefaultPolicy,
     /// How long what was discovered is kept unused.
@@ -112,6 +112,8 @@ impl Inbound {
         // Whom a gateway lets in is known before the first comes.
         let own = (!gateway.is_empty()).then(|| PortRange::single(listen.port()));
         let watched = ports(injected::INBOUND_PORTS).as_slice().iter().copied().chain(own).collect();
+        let (identity, tls) =
+            (ports(injected::INBOUND_PORTS_REQUIRE_IDENTITY), ports(names::INBOUND_PORTS_REQUIRE_TLS));
         Self {
             listen: Listen { addrs: vec![listen], backlog: direction.backlog(reader) },
             targets: reader.parsed(names::INBOUND_TARGETS, TARGETS, targets).unwrap_or_default(),
@@ -123,10 +125,7 @@ impl Inbound {
             allowed_ips: allowed.unwrap_or_default().into_iter().collect(),
             ports: watched,
             opaque_ports: ports(injected::INBOUND_PORTS_DISABLE_PROTOCOL_DETECTION),
-            identity_ports: vec![
-                ports(injected::INBOUND_PORTS_REQUIRE_IDENTITY),
-                ports(names::INBOUND_PORTS_REQUIRE_TLS),
-            ],
+            identity_ports: identity.as_slice().iter().chain(tls.as_slice()).copied().collect(),
             default_policy: DefaultPolicy::read(reader, cluster, warnings),
             discovery_idle: direction.duration(reader, "DISCOVERY_IDLE_TIMEOUT", Duration::from_secs(90)),
             profile_timeout: duration(reader, injected::DESTINATION_PROFILE_INITIAL_TIMEOUT)
@@ -174,9 +173,7 @@ impl DefaultPolicy {
         }
         policy
     }
-}
 
-impl DefaultPolicy {
     /// The same for clients with an identity alone.
     pub fn with_identity(self) -> Self {
         match self {

@@ -51,7 +51,7 @@ pub struct Settings {
     /// Whether metrics name the authority.
     pub(crate) authority_labels: bool,
     opaque_ports: PortRanges,
-    identity_ports: Vec<PortRanges>,
+    identity_ports: PortRanges,
     /// What holds for ports until their policy is known.
     ordinary: Defaults,
     /// The same for those that need an identity.
@@ -163,7 +163,7 @@ impl Settings {
             profiles: Suffixes::default(),
             authority_labels: false,
             opaque_ports: PortRanges::default(),
-            identity_ports: Vec::new(),
+            identity_ports: PortRanges::default(),
             ordinary: defaults(),
             strict: defaults(),
             app: App {
@@ -189,8 +189,7 @@ impl Settings {
 
     /// What holds for a port until its policy is known.
     pub(crate) fn default_policy(&self, port: u16) -> Arc<InboundPolicy> {
-        let needs_identity = self.identity_ports.iter().any(|ports| ports.contains(port));
-        let defaults = if needs_identity { &self.strict } else { &self.ordinary };
+        let defaults = if self.identity_ports.contains(port) { &self.strict } else { &self.ordinary };
         if self.opaque_ports.contains(port) { defaults.opaque.clone() } else { defaults.detect.clone() }
     }
 

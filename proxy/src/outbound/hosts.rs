@@ -4,7 +4,7 @@
 //! service has them where the configuration asks for it.
 
 use std::cell::RefCell;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use ahash::AHashMap;
 use proxy_net::engine::Direction;
@@ -108,26 +108,26 @@ impl Passing {
         Self { series, handshake: Handshake::Begun(since) }
     }
 
-    /// Octets have passed.
-    fn passed(&mut self, metrics: &mut Metrics, direction: Direction, octets: usize, now: Instant) {
-        let series = &mut metrics.tls_host[self.series];
-        match direction {
-            Direction::Request => series.read += octets as u64,
-            Direction::Response => series.written += octets as u64,
-        }
-        match (self.handshake, direction) {
-            (Handshake::Begun(since), Direction::Response) => self.handshake = Handshake::Answered(since),
-            (Handshake::Answered(since), Direction::Request) => {
-                self.handshake = Handshake::Over;
-                series.handshake.observe(now.saturating_duration_since(since));
-            }
-            _ => {}
-        }
-    }
-
     /// The connection is gone.
     pub(super) fn end(self, metrics: &mut Metrics, now: Instant) {
         metrics.tls_host.release(self.series, now);
+    }
+}
+
+// === impl Handshake ===
+
+impl Handshake {
+    /// One side has talked; how long it took, once that makes it over.
+    fn said(&mut self, direction: Direction, now: Instant) -> Option<Duration> {
+        match (*self, direction) {
+            (Self::Begun(since), Direction::Response) => *self = Self::Answered(since),
+            (Self::Answered(since), Direction::Request) => {
+                *self = Self::Over;
+                return Some(now.saturating_duration_since(since));
+            }
+            _ => {}
+        }
+        None
     }
 }
 
@@ -139,25 +139,26 @@ pub(crate) fn tunneled(
     octets: usize,
     now: Instant,
 ) {
+    let (read, written) = match direction {
+        Direction::Request => (octets as u64, 0),
+        Direction::Response => (0, octets as u64),
+    };
     let transport = &mut metrics.transport[conn.transport];
-    match direction {
-        Direction::Request => {
-            transport.read += octets as u64;
-            conn.counted.0 += octets as u64;
-        }
-        Direction::Response => {
-            transport.written += octets as u64;
-            conn.counted.1 += octets as u64;
-        }
-    }
+    transport.read += read;
+    transport.written += written;
+    conn.counted.0 += read;
+    conn.counted.1 += written;
     if let Some(route) = conn.route {
         let series = &mut metrics.transport_route[route];
-        match direction {
-            Direction::Request => series.read += octets as u64,
-            Direction::Response => series.written += octets as u64,
-        }
+        series.read += read;
+        series.written += written;
     }
     if let Some(passing) = &mut conn.passing {
-        passing.passed(metrics, direction, octets, now);
+        let series = &mut metrics.tls_host[passing.series];
+        series.read += read;
+        series.written += written;
+        if let Some(took) = passing.handshake.said(direction, now) {
+            series.handshake.observe(took);
+        }
     }
 }

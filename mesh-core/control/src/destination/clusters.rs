@@ -7,7 +7,6 @@
 use std::collections::BTreeMap;
 use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use futures::StreamExt as _;
 use k8s_openapi::api::core::v1::Secret;
@@ -22,6 +21,7 @@ use crate::config::Config;
 use crate::index::clusters::RemoteSink;
 use crate::index::shared::Shared;
 use crate::record::Text;
+use crate::runtime;
 use crate::source::kube::{self as source, Counters};
 
 /// Type of the Secrets.
@@ -204,11 +204,8 @@ async fn client(kubeconfig: &[u8]) -> Result<kube::Client, Unusable> {
     let file = parsed(kubeconfig)?;
     let options = KubeConfigOptions::default();
     let config = kube::Config::from_custom_kubeconfig(file, &options).await;
-    let mut config = config.map_err(|error| Unusable::Unreadable(error.to_string()))?;
-    config.connect_timeout = Some(Duration::from_secs(5));
-    // A watch may be silent for minutes.
-    config.read_timeout = None;
-    kube::Client::try_from(config).map_err(|error| Unusable::Unreadable(error.to_string()))
+    let config = config.map_err(|error| Unusable::Unreadable(error.to_string()))?;
+    runtime::api::with(&config).map_err(|error| Unusable::Unreadable(error.to_string()))
 }
 
 fn parsed(kubeconfig: &[u8]) -> Result<Kubeconfig, Unusable> {

@@ -43,19 +43,18 @@ pub async fn run(args: &DestinationArgs, runtime: &Runtime) -> Result<(), RunErr
     }
     let client = runtime.client().await?;
     let counters = Counters::new(&runtime.registry);
-    let links = args.remote_clusters.then(|| {
+    if args.remote_clusters {
         let (links, client) = (Links::new(index.clone(), counters.clone()), client.clone());
         let namespace = runtime.namespace.clone();
-        tokio::spawn(async move { links.follow(client, &namespace).await })
-    });
+        let following = async move { links.follow(client, &namespace).await };
+        runtime.vital("the watch of links to other clusters", following);
+    }
     runtime.vital(
         "the watch of the cluster",
         kube::run(client.clone(), Arc::new(index.clone()), counters, None),
     );
     write(runtime, client.clone(), &index);
-    serve_all(args, runtime, &index).await?;
-    links.iter().for_each(tokio::task::JoinHandle::abort);
-    Ok(())
+    serve_all(args, runtime, &index).await
 }
 
 /// Says what is still to be listed, so that whoever asks why a replica is not ready finds the kind that is missing.

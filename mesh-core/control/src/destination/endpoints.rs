@@ -93,14 +93,22 @@ pub fn compute(class: Class<'_>, store: &Store, config: &Config, reads: &mut Rea
     if let Some(mirror) = service.mirror.as_deref() {
         return members::compute(mirror, class, store, config, reads);
     }
-    let mut addresses = addresses(class, service, store, config, &encode::Labels::new(), reads);
+    let addresses = addresses(class, service, store, config, &encode::Labels::new(), reads);
+    let gateway = store.slices(class.service).find_map(|slice| slice.gateway.as_ref());
+    whole(class.service, gateway.map(behind).unwrap_or_default(), addresses)
+}
+
+/// The answer of these addresses, each told once, with `more` labels beside the name of the Service.
+pub(super) fn whole(
+    service: &Key,
+    more: encode::Labels,
+    mut addresses: Vec<(SocketAddr, Vec<u8>)>,
+) -> Outcome {
     addresses.sort_by_key(|(address, _)| *address);
     addresses.dedup_by_key(|(address, _)| *address);
     let mut labels =
-        vec![("namespace", class.service.namespace.to_string()), ("service", class.service.name.to_string())];
-    if let Some(gateway) = store.slices(class.service).find_map(|slice| slice.gateway.as_ref()) {
-        labels.extend(behind(gateway));
-    }
+        vec![("namespace", service.namespace.to_string()), ("service", service.name.to_string())];
+    labels.extend(more);
     let labels = encode::set_labels(&labels);
     Outcome::Content(Content::Endpoints(EndpointSet { exists: true, labels, addresses }))
 }
@@ -127,14 +135,12 @@ pub(super) fn addresses(
 /// The labels that say which Service of which cluster is behind a gateway, as far as its slice does.
 fn behind(gateway: &Gateway) -> encode::Labels {
     let Some(cluster) = &gateway.cluster else { return encode::Labels::new() };
-    let mut labels = vec![("target_cluster", cluster.to_string())];
     // `<service>.<namespace>.svc.<cluster domain>`.
     let mut parts = gateway.authority.iter().flat_map(|name| name.split('.'));
-    if let (Some(service), Some(namespace)) = (parts.next(), parts.next()) {
-        labels.push(("target_service", service.to_owned()));
-        labels.push(("target_service_namespace", namespace.to_owned()));
+    match (parts.next(), parts.next()) {
+        (Some(service), Some(namespace)) => members::target(cluster, namespace, service),
+        _ => vec![("target_cluster", cluster.to_string())],
     }
-    labels
 }
 
 /// Endpoints of all slices that may be sent traffic at the port.

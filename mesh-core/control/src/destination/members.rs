@@ -5,10 +5,9 @@
 
 use std::net::SocketAddr;
 
-use super::encode::{self, Labels};
-use super::endpoints::{Class, addresses};
+use super::encode::Labels;
+use super::endpoints::{Class, addresses, whole};
 use crate::config::Config;
-use crate::index::snapshot::{Content, EndpointSet};
 use crate::index::{Interest, Outcome, Reads, Refusal, Store};
 use crate::record::{Key, Mirror, Service, ServiceKind, Text};
 
@@ -21,7 +20,7 @@ pub(super) fn is_local_only(service: &Service, store: &Store) -> bool {
         None => service.local_only,
         Some(Mirror::Remote { .. }) => false,
         Some(Mirror::Federated { local, .. }) => {
-            let member = local.as_ref().and_then(|name| store.service(&beside(service, name)));
+            let member = local.as_ref().and_then(|name| store.service(&beside(&service.key, name)));
             member.is_some_and(|member| member.local_only)
         }
     }
@@ -40,15 +39,14 @@ pub(super) fn compute(
     config: &Config,
     reads: &mut Reads,
 ) -> Outcome {
-    let mut labels: Labels =
-        vec![("namespace", class.service.namespace.to_string()), ("service", class.service.name.to_string())];
-    let mut found = match mirror {
+    let mut labels = Labels::new();
+    let found = match mirror {
         Mirror::Remote { cluster, service } => {
             let member = service.as_ref().ok_or_else(|| no_name(class.service));
             match member.and_then(|member| copy(cluster, member, class, store, reads)) {
                 Ok(found) => {
                     if let Some(member) = service {
-                        labels.extend(target(cluster, &class.service.namespace, member));
+                        labels = target(cluster, &class.service.namespace, member);
                     }
                     found
                 }
@@ -68,11 +66,7 @@ pub(super) fn compute(
             found
         }
     };
-    found.sort_by_key(|(address, _)| *address);
-    found.dedup_by_key(|(address, _)| *address);
-    labels.sort_by_key(|(name, _)| *name);
-    let labels = encode::set_labels(&labels);
-    Outcome::Content(Content::Endpoints(EndpointSet { exists: true, labels, addresses: found }))
+    whole(class.service, labels, found)
 }
 
 /// The addresses of the one Service that is meant.
@@ -124,7 +118,7 @@ fn of_member(
     labels: &Labels,
     reads: &mut Reads,
 ) -> Addresses {
-    let key = Key { namespace: class.service.namespace.clone(), name: member.clone() };
+    let key = beside(class.service, member);
     reads.note(Interest::Service(key.clone()));
     match store.service(&key) {
         Some(service) if service.kind != ServiceKind::ExternalName && service.mirror.is_none() => {
@@ -134,8 +128,9 @@ fn of_member(
     }
 }
 
-fn beside(service: &Service, name: &Text) -> Key {
-    Key { namespace: service.key.namespace.clone(), name: name.clone() }
+/// The place of a Service in the same namespace as another.
+fn beside(service: &Key, name: &Text) -> Key {
+    Key { namespace: service.namespace.clone(), name: name.clone() }
 }
 
 fn no_name(service: &Key) -> Refusal {
@@ -145,10 +140,10 @@ fn no_name(service: &Key) -> Refusal {
 }
 
 /// The labels that say what is behind.
-fn target(cluster: &Text, namespace: &Text, service: &Text) -> Labels {
+pub(super) fn target(cluster: &str, namespace: &str, service: &str) -> Labels {
     vec![
-        ("target_cluster", cluster.to_string()),
-        ("target_service", service.to_string()),
-        ("target_service_namespace", namespace.to_string()),
+        ("target_cluster", cluster.to_owned()),
+        ("target_service", service.to_owned()),
+        ("target_service_namespace", namespace.to_owned()),
     ]
 }

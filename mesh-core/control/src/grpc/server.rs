@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 
 use super::Api;
 use super::connection::Connection;
+use crate::runtime::accept::Places;
 
 /// Limits of a server. Each is stated, since defaults of libraries have cut off watches before.
 #[derive(Clone, Copy, Debug)]
@@ -45,16 +46,15 @@ pub async fn serve(
     limits: Limits,
     mut shutdown: watch::Receiver<bool>,
 ) {
-    let places = Arc::new(Semaphore::new(limits.connections));
+    let places = Places::new(limits.connections);
     // What is in here ends with this future: no connection outlives its server.
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
-        let accepted = tokio::select! {
+        let (stream, _, place) = tokio::select! {
             () = down(&mut shutdown) => break,
-            accepted = accept(&listener, &places) => accepted,
+            accepted = places.accept(&listener) => accepted,
         };
-        let Some((stream, place)) = accepted else { continue };
         let (api, shutdown) = (Arc::clone(&api), shutdown.clone());
         connections.spawn(async move {
             connection(stream, api, limits, shutdown).await;
@@ -68,22 +68,6 @@ pub async fn serve(
 /// Resolves when the end begins, or nobody is left to begin it.
 async fn down(shutdown: &mut watch::Receiver<bool>) {
     let _ = shutdown.wait_for(|down| *down).await;
-}
-
-async fn accept(
-    listener: &TcpListener,
-    places: &Arc<Semaphore>,
-) -> Option<(TcpStream, tokio::sync::OwnedSemaphorePermit)> {
-    let place = Arc::clone(places).acquire_owned().await.ok()?;
-    match listener.accept().await {
-        Ok((stream, _)) => Some((stream, place)),
-        Err(error) => {
-            // Out of descriptors, mostly: wait instead of spinning.
-            tracing::warn!(%error, "cannot accept a connection");
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            None
-        }
-    }
 }
 
 async fn connection(stream: TcpStream, api: Arc<Api>, limits: Limits, mut shutdown: watch::Receiver<bool>) {

@@ -17,8 +17,9 @@ use crate::source::{Event, Sink};
 
 /// Topics that are computed before the lock is given up for a moment.
 const AT_ONCE: usize = 32;
-/// How often unused topics are looked for.
-const SWEEP: Duration = Duration::from_secs(5);
+/// How often unused topics are looked for: no divisor of the time that they are kept, or one that is due would miss a
+/// sweep by the precision of the timer.
+const SWEEP: Duration = Duration::from_secs(4);
 
 /// A handle to the index; cheap to clone.
 #[derive(Clone)]
@@ -35,7 +36,7 @@ struct Inner {
 impl Shared {
     /// An empty index.
     pub fn new(config: Arc<Config>) -> Self {
-        let index = Mutex::new(Index::new(config, Instant::now()));
+        let index = Mutex::new(Index::new(config));
         Self { inner: Arc::new(Inner { index, touched: Notify::new(), ready: watch::Sender::new(false) }) }
     }
 

@@ -68,7 +68,7 @@ impl World {
             queues: AHashMap::new(),
             delivered: AHashMap::new(),
             lost: AHashSet::new(),
-            index: Index::new(Arc::new(Config::default()), now),
+            index: Index::new(Arc::new(Config::default())),
             now,
         }
     }
@@ -143,7 +143,7 @@ fn kind_of(event: &Event) -> Kind {
 
 /// An index that was started now: the oracle.
 fn fresh(cluster: &Cluster) -> Index {
-    let mut index = Index::new(Arc::new(Config::default()), Instant::now());
+    let mut index = Index::new(Arc::new(Config::default()));
     Kind::ALL.iter().for_each(|kind| index.apply(cluster.list(*kind)));
     index.settle(usize::MAX, Instant::now());
     index

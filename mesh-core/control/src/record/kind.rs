@@ -181,8 +181,6 @@ pub struct Page {
     pub objects: Vec<Decoded>,
     /// The version of the list, to watch from.
     pub resource_version: String,
-    /// Where the next page begins; empty after the last.
-    pub next: String,
 }
 
 /// What of a page has to be known before its objects are: it stands in front of them, where the API server writes it.
@@ -290,7 +288,7 @@ fn decode_list<T: DeserializeOwned>(
             (list.metadata, items.map(|object| decode::<T>(object, kind, &wrap)).collect())
         }
     };
-    Ok(Page { objects, resource_version: metadata.resource_version, next: metadata.next.unwrap_or_default() })
+    Ok(Page { objects, resource_version: metadata.resource_version })
 }
 
 /// An object of a list: the list has one version for all of them, and replaces whatever was known.

@@ -1,7 +1,6 @@
 //! The admin port: `/live`, `/ready`, `/metrics`.
 
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
@@ -13,10 +12,10 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tower::ServiceExt;
 
+use super::accept::Places;
 use super::metrics::Registry;
 use super::readiness::Readiness;
 use super::shutdown::Shutdown;
@@ -58,31 +57,19 @@ async fn serve_with(listener: TcpListener, parts: Parts, idle: Duration) {
         ended.await;
         tokio::time::sleep(LINGER).await;
     });
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let places = Places::new(CONNECTIONS);
     let mut connections = JoinSet::new();
     loop {
         while connections.try_join_next().is_some() {}
-        let next = async {
-            let place = Arc::clone(&places).acquire_owned().await;
-            (listener.accept().await, place)
-        };
-        let (accepted, place) = tokio::select! {
+        let (stream, _, place) = tokio::select! {
             () = stop.as_mut() => return,
-            next = next => next,
+            accepted = places.accept(&listener) => accepted,
         };
-        match accepted {
-            Ok((stream, _)) => {
-                let router = router.clone();
-                connections.spawn(async move {
-                    connection(stream, router, idle).await;
-                    drop(place);
-                });
-            }
-            Err(error) => {
-                tracing::warn!(%error, "the admin port cannot accept a connection");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
+        let router = router.clone();
+        connections.spawn(async move {
+            connection(stream, router, idle).await;
+            drop(place);
+        });
     }
 }
 

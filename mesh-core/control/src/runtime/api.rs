@@ -41,9 +41,12 @@ pub(super) async fn client(kubeconfig: Option<&Path>) -> Result<kube::Client, Ru
     with(&config).map_err(|error| RunError::Client(Box::new(error)))
 }
 
-/// No limit on reading: a watch may be silent, and single calls are limited by who makes them. No retries either: those
-/// who call know better when to ask again.
-fn with(config: &kube::Config) -> Result<kube::Client, kube::Error> {
+/// A client with these settings, of this cluster or of another. No limit on reading: a watch may be silent, and single
+/// calls are limited by who makes them. No retries either: those who call know better when to ask again.
+///
+/// # Errors
+/// When TLS or credentials cannot be set up.
+pub(crate) fn with(config: &kube::Config) -> Result<kube::Client, kube::Error> {
     let mut connector = HttpConnector::new();
     connector.enforce_http(false);
     connector.set_nodelay(true);

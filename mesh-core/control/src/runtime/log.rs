@@ -1,6 +1,5 @@
 //! Log lines on standard error, and spans to a collector where one is named.
 
-use std::fmt::Write as _;
 use std::io;
 
 use tracing_subscriber::filter::{EnvFilter, filter_fn};
@@ -77,9 +76,10 @@ impl<W: io::Write> io::Write for Event<W> {
         let line = text.strip_suffix('\n').unwrap_or(&text);
         let mut safe = String::with_capacity(line.len() + 1);
         for letter in line.chars() {
-            match letter.is_control() {
-                true => drop(write!(safe, "{}", letter.escape_default())),
-                false => safe.push(letter),
+            if letter.is_control() {
+                safe.extend(letter.escape_default());
+            } else {
+                safe.push(letter);
             }
         }
         if text.ends_with('\n') {

@@ -174,23 +174,21 @@ impl Follower {
     async fn list(&self) -> Result<String, Ended> {
         let (mut records, mut kept) = (Vec::new(), Vec::new());
         let mut next = String::new();
-        let mut decoding: Option<Decoding> = None;
-        loop {
+        let mut before: Option<Decoding> = None;
+        let last = loop {
             let text = tokio::time::timeout(PAGE_LIMIT, self.page(&next)).await;
             let text =
                 text.map_err(|_| Ended::Failed(format!("no page within {} s", PAGE_LIMIT.as_secs())))??;
             let head = PageHead::read(&text);
-            let before = decoding.replace(Decoding::start(self.kind, text));
-            if let Some(before) = before {
+            let decoding = Decoding::start(self.kind, text);
+            if let Some(before) = before.take() {
                 self.keep(before.page().await?, &mut records, &mut kept);
             }
-            match head.map(|head| head.next) {
-                Some(following) if !following.is_empty() => next = following,
-                _ => break,
+            match head {
+                Some(head) if !head.next.is_empty() => (next, before) = (head.next, Some(decoding)),
+                _ => break decoding.page().await?,
             }
-        }
-        let Some(last) = decoding else { return Err(Ended::Normally) };
-        let last = last.page().await?;
+        };
         let from = last.resource_version.clone();
         self.keep(last, &mut records, &mut kept);
         self.counters.lists.with(&[self.name()]).inc();

@@ -17,12 +17,13 @@ use rustls::pki_types::CertificateDer;
 use rustls::server::{ClientHello, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
 use super::pair::Pair;
+use crate::runtime::accept::Places;
 use crate::runtime::{Shutdown, spans};
 
 /// How long a client may take to shake hands.
@@ -124,33 +125,20 @@ fn finish(mut config: ServerConfig) -> ServerConfig {
 
 /// Serves `router` until the end begins, and waits for requests in hand.
 pub async fn serve(listener: TcpListener, configs: Configs, router: Router, shutdown: Shutdown) {
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let places = Places::new(MAX_CONNECTIONS);
     let mut connections = JoinSet::new();
     loop {
-        let next = shutdown.unless(async {
-            let permit = Arc::clone(&room).acquire_owned().await;
-            (listener.accept().await, permit)
-        });
-        let Some((accepted, permit)) = next.await else { break };
+        let Some((stream, addr, place)) = shutdown.unless(places.accept(&listener)).await else { break };
         while connections.try_join_next().is_some() {}
-        match accepted {
-            Ok((stream, addr)) => {
-                let config = configs.current.borrow().clone();
-                let (router, shutdown) = (router.clone(), shutdown.clone());
-                connections.spawn(async move {
-                    let _permit = permit;
-                    // Nobody can be served without a certificate; the client finds the connection closed.
-                    if let Some(config) = config {
-                        connection(stream, addr, config, router, shutdown).await;
-                    }
-                });
+        let config = configs.current.borrow().clone();
+        let (router, shutdown) = (router.clone(), shutdown.clone());
+        connections.spawn(async move {
+            // Nobody can be served without a certificate; the client finds the connection closed.
+            if let Some(config) = config {
+                connection(stream, addr, config, router, shutdown).await;
             }
-            Err(error) => {
-                // Out of file descriptors, most likely: a moment's rest lets some be closed.
-                tracing::warn!(%error, "a connection could not be accepted");
-                tokio::time::sleep(Duration::from_millis(100)).await;
-            }
-        }
+            drop(place);
+        });
     }
     while connections.join_next().await.is_some() {}
 }

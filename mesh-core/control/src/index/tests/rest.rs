@@ -18,7 +18,7 @@ fn slice(ip: &str) -> serde_json::Value {
 fn many_subscribers_are_told_of_a_change_at_once_and_of_the_next_ones_together() {
     // Flaw it answers: a rollout was a message for each of its events and each of its thousands of subscribers.
     let start = Instant::now();
-    let mut index = Index::new(Arc::new(Config::default()), start);
+    let mut index = Index::new(Arc::new(Config::default()));
     know(
         &mut index,
         Kind::Service,
