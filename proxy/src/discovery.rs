@@ -2,11 +2,13 @@
 //!
 //! The control thread keeps one stream per [`Key`] for the whole process ([`hub`]) and hands each answer to every worker that
 //! watches the key. A worker holds a [`Discovery`]; its calls never block. When a stream breaks off, what it said last stays in
-//! force, and its age is known; the stream is opened again with backoff.
+//! force, and its age is known; the stream is opened again with backoff. What is forgotten by the last worker while its stream is
+//! down stays too, within a bound, until discovery is back ([`kept`]).
 
 pub mod client;
 pub mod connect;
 pub mod hub;
+mod kept;
 mod stream;
 mod watched;
 
@@ -17,6 +19,7 @@ use std::sync::Arc;
 use linkerd2_proxy_api::inbound::PortSpec;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::config;
 use crate::identity::Credentials;
 use crate::model::{EndpointsUpdate, FaultSet, InboundPolicy, NameAddr, OutboundPolicy, Profile};
 
@@ -106,6 +109,14 @@ impl Target {
         match self {
             Self::Addr(addr) => addr.port(),
             Self::Name(name) => name.port,
+        }
+    }
+
+    /// Whether a profile of it is looked up.
+    pub(crate) fn has_profile(&self, lookups: &config::Destination) -> bool {
+        match self {
+            Self::Addr(addr) => lookups.profile_networks.iter().any(|network| network.contains(&addr.ip())),
+            Self::Name(name) => lookups.profile_suffixes.contains(name.name.as_str()),
         }
     }
 }

@@ -13,6 +13,7 @@ mod destination;
 mod dump;
 mod endpoint;
 mod exchange;
+mod handshake;
 mod headers;
 mod hosts;
 mod plan;
@@ -24,6 +25,7 @@ mod select;
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Instant;
 
 use ahash::AHashMap;
 use proxy_net::engine::EndpointEvent;
@@ -89,11 +91,10 @@ impl Outbound {
         if let Some(index) = self.by_target.get(&target) {
             return *index;
         }
-        let destination = &cx.shared.config.destination;
-        let has_profile = match &target {
-            Target::Addr(addr) => destination.profile_networks.iter().any(|net| net.contains(&addr.ip())),
-            Target::Name(name) => destination.profile_suffixes.contains(name.name.as_str()),
-        };
+        if self.destinations.len() >= cx.shared.config.outbound.capacity {
+            self.make_room(cx);
+        }
+        let has_profile = target.has_profile(&cx.shared.config.destination);
         if has_profile {
             cx.shared.discovery.watch(Key::Profile(target.clone()));
         }
@@ -196,9 +197,8 @@ impl Outbound {
         }
         let mut gone = Vec::new();
         for (index, destination) in &mut self.destinations {
-            let used = Rc::strong_count(&destination.users) > 1 || !destination.waiting.is_empty();
             let since = *destination.idle_since.get_or_insert(now);
-            if used {
+            if destination.is_used() {
                 destination.idle_since = None;
             } else if now.saturating_duration_since(since) >= idle {
                 gone.push(index);
@@ -208,6 +208,22 @@ impl Outbound {
             self.forget(cx, index);
         }
         self.tick_backends(cx, idle);
+    }
+
+    /// Lets go of what has been idle the longest. What is used stays, beyond the capacity if need be.
+    fn make_room(&mut self, cx: &mut Cx<'_, '_>) {
+        let now = cx.now();
+        let unused = self.destinations.iter().filter(|(_, destination)| !destination.is_used());
+        let mut idle: Vec<(Instant, usize)> =
+            unused.map(|(index, it)| (it.idle_since.unwrap_or(now), index)).collect();
+        // Some at a time, so that looking for them costs little each.
+        let count = (cx.shared.config.outbound.capacity / 64).max(1).min(idle.len());
+        if count > 0 {
+            idle.select_nth_unstable(count - 1);
+        }
+        for (_, index) in idle.into_iter().take(count) {
+            self.forget(cx, index);
+        }
     }
 
     fn forget(&mut self, cx: &mut Cx<'_, '_>, index: usize) {

@@ -462,16 +462,16 @@ impl Handler for Mesh {
         }
     }
 
-    fn tunneled(&mut self, conn: &mut Conn, direction: Direction, octets: usize, now: Instant) {
+    fn tunneled(&mut self, conn: &mut Conn, direction: Direction, octets: &[u8], now: Instant) {
         match conn {
             Conn::Outbound(conn) => {
                 outbound::tunneled(&mut self.shared.metrics, conn, direction, octets, now);
             }
             Conn::Inbound(conn) => {
-                self.inbound.tunneled(&mut self.shared.metrics, conn, direction, octets);
+                self.inbound.tunneled(&mut self.shared.metrics, conn, direction, octets.len());
             }
             Conn::Gateway(both) => {
-                self.inbound.tunneled(&mut self.shared.metrics, &mut both.0, direction, octets);
+                self.inbound.tunneled(&mut self.shared.metrics, &mut both.0, direction, octets.len());
             }
             Conn::Unserved => {}
         }

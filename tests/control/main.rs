@@ -6,6 +6,7 @@
 
 mod destination;
 mod faults;
+mod front_proxy;
 mod heartbeat;
 mod identity;
 mod injector;

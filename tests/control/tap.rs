@@ -2,7 +2,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -24,14 +24,16 @@ use tonic::{Request, Response, Status};
 use crate::kit::{ADDRESS, Lab, Process, eventually, free_port, lab, linkerd, run};
 
 /// Addresses of the proxies that this test plays.
-const FIRST: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
+pub(crate) const FIRST: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
 const SECOND: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 2);
 
 /// A proxy's tap server that reports requests without end, each with its end.
 #[derive(Clone, Default)]
-struct Played {
+pub(crate) struct Played {
     asked: Arc<Mutex<Vec<(String, ObserveRequest)>>>,
     open: Arc<AtomicUsize>,
+    /// How many requests it has reported to the client that it reported most to.
+    pub(crate) reported: Arc<AtomicU64>,
     base: u32,
 }
 
@@ -56,8 +58,10 @@ impl Tap for Played {
         self.asked.lock().unwrap().push((id.unwrap_or_default(), request.into_inner()));
         self.open.fetch_add(1, Ordering::SeqCst);
         let (open, base) = (Open(Arc::clone(&self.open)), self.base);
+        let reported = Arc::clone(&self.reported);
         let events = futures::stream::iter(0_u64..).then(move |number| {
             let _ = &open;
+            reported.fetch_max(number / 2, Ordering::SeqCst);
             async move {
                 if number % 100 == 0 {
                     tokio::time::sleep(Duration::from_millis(10)).await;
@@ -95,7 +99,7 @@ fn event(base: u32, number: u64) -> TapEvent {
 }
 
 /// Serves in a thread of its own, for threads of tests end.
-fn play(ip: Ipv4Addr, port: u16, base: u32) -> Played {
+pub(crate) fn play(ip: Ipv4Addr, port: u16, base: u32) -> Played {
     let played = Played { base, ..Played::default() };
     let served = played.clone();
     let (sender, ready) = std::sync::mpsc::channel();
@@ -111,16 +115,21 @@ fn play(ip: Ipv4Addr, port: u16, base: u32) -> Played {
     played
 }
 
-struct Component {
-    process: Process,
-    port: u16,
-    control: u16,
+pub(crate) struct Component {
+    pub(crate) process: Process,
+    pub(crate) port: u16,
+    pub(crate) control: u16,
 }
 
-/// The component behind its APIService, which is available.
+/// The component that tests share.
 fn component(lab: &Lab) -> &'static Component {
     static COMPONENT: OnceLock<Component> = OnceLock::new();
-    COMPONENT.get_or_init(|| {
+    COMPONENT.get_or_init(|| Component::start(lab))
+}
+
+impl Component {
+    /// Starts it behind its APIService, and waits until that is available.
+    pub(crate) fn start(lab: &Lab) -> Self {
         let (port, control) = (free_port(), free_port());
         let args = [
             format!("--apiserver-addr={ADDRESS}:{port}"),
@@ -137,22 +146,22 @@ fn component(lab: &Lab) -> &'static Component {
             "--for=condition=Available",
             "--timeout=60s",
         ]);
-        Component { process, port, control }
-    })
+        Self { process, port, control }
+    }
 }
 
-fn question(namespace: &str, kind: &str, name: &str, max_rps: f32) -> Vec<u8> {
+pub(crate) fn question(namespace: &str, kind: &str, name: &str, max_rps: f32) -> Vec<u8> {
     let resource = Resource { namespace: namespace.into(), r#type: kind.into(), name: name.into() };
     let target = Selection { resource: Some(resource), label_selector: String::new() };
     TapRequest { target: Some(target), max_rps, ..TapRequest::default() }.encode_to_vec()
 }
 
-fn path(namespace: &str, plural: &str, name: &str) -> String {
+pub(crate) fn path(namespace: &str, plural: &str, name: &str) -> String {
     format!("/apis/tap.linkerd.io/v1alpha1/watch/namespaces/{namespace}/{plural}/{name}/tap")
 }
 
 /// The message in the frames at the start of `bytes`, taken out.
-fn frames(bytes: &mut Vec<u8>) -> Vec<TapEvent> {
+pub(crate) fn frames(bytes: &mut Vec<u8>) -> Vec<TapEvent> {
     let mut events = Vec::new();
     while let Some((length, rest)) = bytes.split_first_chunk::<4>() {
         let length = u32::from_le_bytes(*length) as usize;
@@ -294,32 +303,56 @@ fn nobody_taps_without_the_right_or_past_the_api_server() {
 }
 
 /// Asks the component itself, with a certificate of the cluster's folder; status 0 when it ends the connection.
-fn direct(lab: &Lab, port: u16, path: &str, certificate: Option<&str>, user: Option<&str>) -> (u16, String) {
-    let authorities = mesh_pki::parse_bundle(lab.secret("linkerd-tap-tls", "ca.crt").as_bytes()).unwrap();
-    let mut roots = rustls::RootCertStore::empty();
-    authorities.certificates().iter().for_each(|anchor| roots.add(anchor.der().clone()).unwrap());
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let builder = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots);
-    let config = match certificate {
-        None => builder.with_no_client_auth(),
-        Some(name) => {
-            let file = |suffix: &str| lab.cluster.dir().join(format!("{name}.{suffix}"));
-            let chain = CertificateDer::pem_file_iter(file("crt")).unwrap().map(Result::unwrap).collect();
-            let key = PrivateKeyDer::from_pem_file(file("key")).unwrap();
-            builder.with_client_auth_cert(chain, key).unwrap()
-        }
-    };
-    let user = user.map(|user| format!("X-Remote-User: {user}\r\n")).unwrap_or_default();
-    let request =
-        format!("POST {path} HTTP/1.1\r\nHost: tap\r\nConnection: close\r\n{user}Content-Length: 0\r\n\r\n");
+pub(crate) fn direct(
+    lab: &Lab,
+    port: u16,
+    path: &str,
+    certificate: Option<&str>,
+    user: Option<&str>,
+) -> (u16, String) {
     run(async {
+        match Direct::connect(lab, port, certificate).await {
+            Some(direct) => direct.ask(path, user).await,
+            None => (0, String::new()),
+        }
+    })
+}
+
+/// A connection to the component itself, past the API server.
+pub(crate) struct Direct(tokio_rustls::client::TlsStream<TcpStream>);
+
+impl Direct {
+    /// Opens one; `None` when the component does not want it.
+    pub(crate) async fn connect(lab: &Lab, port: u16, certificate: Option<&str>) -> Option<Self> {
+        let authorities = mesh_pki::parse_bundle(lab.secret("linkerd-tap-tls", "ca.crt").as_bytes()).unwrap();
+        let mut roots = rustls::RootCertStore::empty();
+        authorities.certificates().iter().for_each(|anchor| roots.add(anchor.der().clone()).unwrap());
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let builder = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        let config = match certificate {
+            None => builder.with_no_client_auth(),
+            Some(name) => {
+                let file = |suffix: &str| lab.cluster.dir().join(format!("{name}.{suffix}"));
+                let chain = CertificateDer::pem_file_iter(file("crt")).unwrap().map(Result::unwrap).collect();
+                let key = PrivateKeyDer::from_pem_file(file("key")).unwrap();
+                builder.with_client_auth_cert(chain, key).unwrap()
+            }
+        };
         let stream = TcpStream::connect(SocketAddr::from((ADDRESS, port))).await.unwrap();
-        let connector = tokio_rustls::TlsConnector::from(Arc::new(config));
         let name = ServerName::try_from("linkerd-tap.linkerd.svc").unwrap();
-        let Ok(mut stream) = connector.connect(name, stream).await else { return (0, String::new()) };
+        tokio_rustls::TlsConnector::from(Arc::new(config)).connect(name, stream).await.ok().map(Self)
+    }
+
+    /// Asks on it, once; status 0 when the component ends the connection.
+    pub(crate) async fn ask(self, path: &str, user: Option<&str>) -> (u16, String) {
+        let Self(mut stream) = self;
+        let user = user.map(|user| format!("X-Remote-User: {user}\r\n")).unwrap_or_default();
+        let request = format!(
+            "POST {path} HTTP/1.1\r\nHost: tap\r\nConnection: close\r\n{user}Content-Length: 0\r\n\r\n"
+        );
         let mut text = String::new();
         if stream.write_all(request.as_bytes()).await.is_err()
             || stream.read_to_string(&mut text).await.is_err()
@@ -328,5 +361,5 @@ fn direct(lab: &Lab, port: u16, path: &str, certificate: Option<&str>, user: Opt
         }
         let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
         (status, text)
-    })
+    }
 }

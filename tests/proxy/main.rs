@@ -22,11 +22,13 @@ mod grpc;
 mod grpc_routes;
 #[path = "../../proxy/net/tests/h2spec/mod.rs"]
 mod h2spec;
+mod handshakes;
 mod headers;
 mod http;
 mod identity;
 mod ingress;
 mod ipv6;
+mod kept;
 mod kit;
 mod lifecycle;
 mod logs;

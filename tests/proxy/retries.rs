@@ -161,27 +161,33 @@ fn a_body_is_sent_again_up_to_its_bound() {
         .unwrap();
 }
 
+/// A profile whose only route is retried where its answer is a 5xx.
+fn all_retried() -> destination::DestinationProfile {
+    let mut profile = answers::profile(WEB);
+    profile.routes = vec![destination::Route {
+        condition: Some(destination::RequestMatch {
+            r#match: Some(request_match::Match::Path(destination::PathMatch { regex: "/.*".to_owned() })),
+        }),
+        metrics_labels: [("route".to_owned(), "all".to_owned())].into(),
+        is_retryable: true,
+        response_classes: vec![destination::ResponseClass {
+            condition: Some(destination::ResponseMatch {
+                r#match: Some(response_match::Match::Status(destination::HttpStatusRange {
+                    min: 500,
+                    max: 599,
+                })),
+            }),
+            is_failure: true,
+        }],
+        ..destination::Route::default()
+    }];
+    profile
+}
+
 #[test]
 fn retries_end_with_their_budget() {
     let world = meshed_with(|world| {
-        let mut profile = answers::profile(WEB);
-        profile.routes = vec![destination::Route {
-            condition: Some(destination::RequestMatch {
-                r#match: Some(request_match::Match::Path(destination::PathMatch { regex: "/.*".to_owned() })),
-            }),
-            metrics_labels: [("route".to_owned(), "all".to_owned())].into(),
-            is_retryable: true,
-            response_classes: vec![destination::ResponseClass {
-                condition: Some(destination::ResponseMatch {
-                    r#match: Some(response_match::Match::Status(destination::HttpStatusRange {
-                        min: 500,
-                        max: 599,
-                    })),
-                }),
-                is_failure: true,
-            }],
-            ..destination::Route::default()
-        }];
+        let mut profile = all_retried();
         // Over its 60 seconds: one retry for ten requests, and nothing without them.
         profile.retry_budget = Some(destination::RetryBudget {
             retry_ratio: 0.1,
@@ -204,6 +210,79 @@ fn retries_end_with_their_budget() {
             metrics.sum("route_request_total", &route) == 100.0
                 && metrics.sum("route_actual_request_total", &route) == (100 + retries) as f64
                 && metrics.sum("route_retryable_total", &skipped) == 100.0
+        })
+        .unwrap();
+}
+
+#[test]
+fn a_retry_that_is_refused_is_counted_with_the_reason() {
+    const BOUND: usize = 1024;
+    let world = meshed_with(|world| {
+        let mut rule = outbound::rule(vec![], outbound::first(&web()));
+        let mut retry = outbound::retry(1, BOUND as u32);
+        retry.timeout = duration(Duration::from_millis(400));
+        rule.retry = Some(retry);
+        script(world, vec![rule]);
+    });
+    for reply in [world.http1("/name"), world.http2("/name")] {
+        assert_eq!(reply.status, 200, "{reply:?}");
+    }
+    let proxy = world.client.proxy().unwrap();
+    let refused = |what: &str, limit, overflow| {
+        proxy
+            .wait_for_metrics(what, |metrics| {
+                let of = |reason: &str| {
+                    let name = format!("outbound_http_route_retry_{reason}_total");
+                    metrics.sum(&name, &[("route_name", "tested")])
+                };
+                (of("limit_exceeded"), of("overflow")) == (limit, overflow)
+            })
+            .unwrap();
+    };
+    for (number, version) in VERSIONS.into_iter().enumerate() {
+        let number = number as f64;
+        world.app.fail_next(2);
+        let reply = world.send(version, with(version, "/name", &[])).unwrap();
+        assert_eq!(reply.status, 503);
+        refused("a limit that is reached", number + 1.0, number);
+        // No answer in the time of an attempt, and a body that is not there any more.
+        let before = world.app.requests();
+        let body = vec![b'a'; 10 * BOUND];
+        let request = http::request(version, "POST", &authority(), "/slow/5000", body).unwrap();
+        let reply = world.send(version, request).unwrap();
+        assert_eq!((reply.status.as_u16(), world.app.requests() - before), (504, 1), "{reply:?}");
+        refused("a body that is too large", number + 1.0, number + 1.0);
+    }
+}
+
+#[test]
+fn a_body_too_large_for_the_retry_of_a_profile_is_counted() {
+    let world = meshed_with(|world| {
+        let mut profile = all_retried();
+        profile.retry_budget = Some(destination::RetryBudget {
+            retry_ratio: 1.0,
+            min_retries_per_second: 100,
+            ttl: duration(Duration::from_secs(10)),
+        });
+        world.plane.set_profile(world.service(), Answer::Value(profile));
+    });
+    let post = |octets: usize| {
+        let body = vec![b'a'; octets];
+        let request = http::request(Version::HTTP_2, "POST", &authority(), "/echo", body).unwrap();
+        world.app.fail_next(1);
+        let status = world.send(Version::HTTP_2, request).unwrap().status.as_u16();
+        world.app.fail_next(0);
+        status
+    };
+    assert_eq!(post(64 * 1024), 200);
+    assert_eq!(post(64 * 1024 + 1), 503);
+    let proxy = world.client.proxy().unwrap();
+    proxy
+        .wait_for_metrics("a retry that was not made", |metrics| {
+            let route = [("rt_route", "all")];
+            let skipped = [("rt_route", "all"), ("skipped", "body_too_large")];
+            metrics.sum("route_retryable_total", &route) == 2.0
+                && metrics.sum("route_retryable_total", &skipped) == 1.0
         })
         .unwrap();
 }

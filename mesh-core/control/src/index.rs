@@ -58,6 +58,8 @@ pub struct Index {
     readers: AHashMap<Interest, AHashSet<usize>>,
     /// Topics to compute; a topic is in it at most once.
     dirty: AHashSet<usize>,
+    /// Topics whose clients were moved, and until when they rest if they come again.
+    moved: AHashMap<Arc<Topic>, Instant>,
     /// With so many topics, those that nobody listens to go at once.
     room: usize,
     next_snapshot: u64,
@@ -96,6 +98,7 @@ impl Index {
             by_topic: AHashMap::new(),
             readers: AHashMap::new(),
             dirty: AHashSet::new(),
+            moved: AHashMap::new(),
             room: MOST_UNUSED,
             next_snapshot: 1,
             closed: false,
@@ -172,6 +175,7 @@ impl Index {
 
     /// Drops topics nobody has listened to for a while.
     pub fn sweep(&mut self, now: Instant) {
+        self.moved.retain(|_, until| *until > now);
         let mut gone = Vec::new();
         for (id, entry) in &mut self.topics {
             if entry.cell.listeners() > 0 {
@@ -207,9 +211,9 @@ impl Index {
                 entry.unused_since = None;
                 return Ok(Subscription::new(Arc::clone(&entry.cell)));
             }
-            return self.subscribe_new(topic);
+            return self.subscribe_new(topic, now);
         }
-        self.subscribe_new(topic)
+        self.subscribe_new(topic, now)
     }
 
     /// Ends every stream; none begins after it.
@@ -239,7 +243,7 @@ impl Index {
         self.room = self.topics.len() + self.topics.len().max(MOST_UNUSED);
     }
 
-    fn subscribe_new(&mut self, topic: Topic) -> Result<Subscription, Refusal> {
+    fn subscribe_new(&mut self, topic: Topic, now: Instant) -> Result<Subscription, Refusal> {
         if self.topics.len() >= self.room {
             self.make_room();
         }
@@ -255,13 +259,14 @@ impl Index {
         self.next_snapshot += 1;
         let cell = Arc::new(Cell::new(snapshot));
         let topic = Arc::new(topic);
+        let rests_until = self.moved.remove(&topic).filter(|until| *until > now);
         let entry = Entry {
             topic: Arc::clone(&topic),
             cell: Arc::clone(&cell),
             reads: Vec::new(),
             basis,
             unused_since: None,
-            rests_until: None,
+            rests_until,
         };
         let id = self.topics.insert(entry);
         self.by_topic.insert(topic, id);
@@ -281,7 +286,11 @@ impl Index {
         let mut published = false;
         match outcome {
             Outcome::Content(_) if basis != entry.basis => {
-                // Another class of subscribers came up: each finds its own again, and goes on from what it has.
+                // Another class of subscribers came up: each finds its own again, and goes on from what it has. Most
+                // come back to this one: what follows waits as it would after any other change.
+                if let Some(rest) = rest(entry.cell.listeners(), entry.cell.newest().size()) {
+                    self.moved.insert(Arc::clone(&entry.topic), now + rest);
+                }
                 entry.cell.move_on();
                 return self.drop_topic(id);
             }

@@ -41,7 +41,7 @@ pub use route::{
     PathModifier, Redirect, Route, RouteKind, Rule, TextMatch,
 };
 pub use selector::Selector;
-pub use service::{PortTarget, Service, ServiceKind, ServicePort};
-pub use slice::{AddressFamily, Endpoint, EndpointSlice, Gateway, TargetKind};
+pub use service::{Closest, PortTarget, Service, ServiceKind, ServicePort};
+pub use slice::{AddressFamily, Endpoint, EndpointSlice, Gateway, Hint, TargetKind};
 pub use text::{Labels, List, Text};
 pub use weight::Weight;

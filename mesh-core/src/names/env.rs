@@ -48,9 +48,9 @@ pub const DESTINATION_CONTEXT: &str = "LINKERD2_PROXY_DESTINATION_CONTEXT";
 pub const DESTINATION_PROFILE_SUFFIXES: &str = "LINKERD2_PROXY_DESTINATION_PROFILE_SUFFIXES";
 /// Networks whose addresses have their profile looked up.
 pub const DESTINATION_PROFILE_NETWORKS: &str = "LINKERD2_PROXY_DESTINATION_PROFILE_NETWORKS";
-/// Networks whose addresses are looked up; kept for older proxies.
+/// The networks of profiles by their older name.
 pub const DESTINATION_GET_NETWORKS: &str = "LINKERD2_PROXY_DESTINATION_GET_NETWORKS";
-/// Names that are looked up; kept for older proxies.
+/// Names whose endpoints are looked up, comma separated; all when unset.
 pub const DESTINATION_GET_SUFFIXES: &str = "LINKERD2_PROXY_DESTINATION_GET_SUFFIXES";
 /// How long a profile may take to arrive before it is done without.
 pub const DESTINATION_PROFILE_INITIAL_TIMEOUT: &str = "LINKERD2_PROXY_DESTINATION_PROFILE_INITIAL_TIMEOUT";
@@ -125,7 +125,7 @@ pub const INBOUND_GATEWAY_SUFFIXES: &str = "LINKERD2_PROXY_INBOUND_GATEWAY_SUFFI
 pub const INGRESS_MODE: &str = "LINKERD2_PROXY_INGRESS_MODE";
 /// Whether metrics carry the name the application asked for.
 pub const OUTBOUND_METRICS_HOSTNAME_LABELS: &str = "LINKERD2_PROXY_OUTBOUND_METRICS_HOSTNAME_LABELS";
-/// Destinations held at a time; kept for older proxies.
+/// Destinations held at a time.
 pub const OUTBOUND_ROUTER_CAPACITY: &str = "LINKERD2_PROXY_OUTBOUND_ROUTER_CAPACITY";
 /// How long open connections may take to end.
 pub const SHUTDOWN_GRACE_PERIOD: &str = "LINKERD2_PROXY_SHUTDOWN_GRACE_PERIOD";
@@ -219,9 +219,13 @@ pub const ALL: &[Variable] = &[
     variable(
         DESTINATION_GET_NETWORKS,
         ValueType::Networks,
-        "Networks whose addresses are looked up; kept for older proxies",
+        "Networks whose addresses have their profile looked up, where those of profiles are not given",
     ),
-    variable(DESTINATION_GET_SUFFIXES, ValueType::Text, "Names that are looked up; kept for older proxies"),
+    variable(
+        DESTINATION_GET_SUFFIXES,
+        ValueType::Text,
+        "Names whose endpoints are looked up, comma separated; all unless set",
+    ),
     variable(
         DESTINATION_PROFILE_INITIAL_TIMEOUT,
         ValueType::Duration,
@@ -362,7 +366,7 @@ pub const ALL: &[Variable] = &[
     variable(
         OUTBOUND_ROUTER_CAPACITY,
         ValueType::Integer,
-        "Destinations held at a time; kept for older proxies",
+        "Destinations that a worker holds at a time, and that stay known while discovery is down; 10000 unless set. Beyond it those go that have been idle the longest, never one in use",
     ),
     variable(SHUTDOWN_GRACE_PERIOD, ValueType::Duration, "How long open connections may take to end"),
     variable(

@@ -126,7 +126,7 @@ impl Handler for Fixed {
     fn finished(&mut self, _: &mut Control<'_, Self>, (): (), _: Option<(EndpointId, &mut ())>, _: &Summary) {
     }
     fn closed(&mut self, _: &mut Control<'_, Self>, (): (), _: &CloseReport) {}
-    fn tunneled(&mut self, (): &mut (), _: Direction, _: usize, _: Instant) {}
+    fn tunneled(&mut self, (): &mut (), _: Direction, _: &[u8], _: Instant) {}
     fn endpoint(&mut self, _: &mut Control<'_, Self>, _: EndpointId, (): &mut (), _: EndpointEvent) {}
     fn message(&mut self, _: &mut Control<'_, Self>, (): ()) {}
     fn tick(&mut self, _: &mut Control<'_, Self>) {}

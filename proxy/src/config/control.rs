@@ -33,6 +33,8 @@ pub struct Destination {
     pub profile_suffixes: Suffixes,
     /// Networks whose addresses have their profile looked up.
     pub profile_networks: Vec<IpNet>,
+    /// Names whose endpoints are looked up; none is all.
+    pub get_suffixes: Option<Suffixes>,
 }
 
 /// Where policies are looked up.
@@ -111,6 +113,11 @@ impl Service {
 // === impl Destination ===
 
 impl Destination {
+    /// Whether the endpoints of a name are looked up.
+    pub fn gets(&self, name: &str) -> bool {
+        self.get_suffixes.as_ref().is_none_or(|suffixes| suffixes.contains(name))
+    }
+
     pub(super) fn read(reader: &Reader<'_>) -> Option<Self> {
         let service =
             Service::required(reader, injected::DESTINATION_SVC_ADDR, injected::DESTINATION_SVC_NAME);
@@ -119,11 +126,16 @@ impl Destination {
         let profile_suffixes = reader.keep(suffixes, text, parse::SUFFIXES, parse::suffixes(text));
         let networks = injected::DESTINATION_PROFILE_NETWORKS;
         let profile_networks = reader.parsed(networks, parse::NETWORKS, parse::networks);
+        // What older injectors set instead.
+        let get_networks =
+            reader.parsed(injected::DESTINATION_GET_NETWORKS, parse::NETWORKS, parse::networks);
+        let get_suffixes = injected::DESTINATION_GET_SUFFIXES;
         Some(Self {
             service: service?,
             context: reader.raw(injected::DESTINATION_CONTEXT).unwrap_or_default().to_owned(),
             profile_suffixes: profile_suffixes.unwrap_or_default(),
-            profile_networks: profile_networks.unwrap_or_default(),
+            profile_networks: profile_networks.or(get_networks).unwrap_or_default(),
+            get_suffixes: reader.parsed(get_suffixes, parse::SUFFIXES, parse::suffixes),
         })
     }
 }

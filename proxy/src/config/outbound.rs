@@ -29,6 +29,8 @@ pub struct Outbound {
     pub detect_timeout: Duration,
     /// How long what was discovered is kept unused.
     pub discovery_idle: Duration,
+    /// Destinations that a worker holds at a time; beyond it those go that have been idle the longest, never one in use.
+    pub capacity: usize,
     /// Connections that wait for a backend.
     pub tcp_queue: Queue,
     /// Requests that wait for a backend.
@@ -87,6 +89,7 @@ impl Outbound {
             backoff: direction.backoff(reader, Duration::from_secs(60)),
             detect_timeout: direction.duration(reader, "DETECT_TIMEOUT", Duration::from_secs(10)),
             discovery_idle: direction.duration(reader, "DISCOVERY_IDLE_TIMEOUT", Duration::from_secs(5)),
+            capacity: direction.count(reader, "ROUTER_CAPACITY", 10_000),
             tcp_queue: queue("TCP"),
             http_queue: queue("HTTP"),
             max_in_flight: direction.count(reader, "MAX_IN_FLIGHT", 100_000),

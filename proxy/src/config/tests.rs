@@ -172,6 +172,21 @@ fn values_as_the_charts_write_them_are_read() {
     assert_eq!(config.process.workers(cpus(16)), 4);
 }
 
+#[test]
+fn older_names_say_what_is_looked_up() {
+    let network = |config: &Config| {
+        config.destination.profile_networks.iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let older = ("DESTINATION_GET_NETWORKS", "10.0.0.0/8");
+    assert_eq!(network(&read(&[older])), ["10.0.0.0/8"]);
+    assert_eq!(network(&read(&[older, ("DESTINATION_PROFILE_NETWORKS", "fd00::/8")])), ["fd00::/8"]);
+    assert!(read(&[]).destination.gets("example.com"));
+    let some = read(&[("DESTINATION_GET_SUFFIXES", "svc.cluster.local.")]).destination;
+    assert!(some.gets("web.prod.svc.cluster.local") && !some.gets("example.com"));
+    assert_eq!(refused(&[("DESTINATION_GET_NETWORKS", "10.0.0.0/33")])[0].0, "DESTINATION_GET_NETWORKS");
+    assert_eq!(refused(&[("OUTBOUND_ROUTER_CAPACITY", "many")])[0].0, "OUTBOUND_ROUTER_CAPACITY");
+}
+
 fn cpus(available: usize) -> Cpus {
     Cpus { available, limit: None }
 }

@@ -4,17 +4,17 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use mesh_core::port::PortRanges;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use super::client::{Client, ClientConfig};
 use super::connect::{ClientAuth, InvalidServer};
+use super::kept::Kept;
 use super::stream::{Server, Watch};
 use super::watched::{Counts, Entry, Kind, Known, News};
-use super::{Answer, Command, Discovery, Inspector, Key, Target, Update, WatchState};
-use crate::config::{Config, Service, StreamLimits, Suffixes};
+use super::{Answer, Command, Discovery, Inspector, Key, Update, WatchState};
+use crate::config::{self, Config, Service, StreamLimits};
 use crate::dns::Resolver;
 use crate::identity::State;
 use crate::metrics::{ControlCounts, ControlKind};
@@ -24,6 +24,8 @@ use crate::model::EndpointsUpdate;
 const MAX_KEYS: usize = 20_000;
 /// News that streams may have waiting for the hub; then they wait.
 const MAX_NEWS: usize = 256;
+/// Keys that make one destination: its profile, its policy and its endpoints.
+const KEYS_PER_DESTINATION: usize = 3;
 /// Inbound and outbound.
 const SIDES: usize = 2;
 /// Between attempts to tell a worker whose queue was full.
@@ -49,9 +51,12 @@ pub struct Hub {
     news: mpsc::Receiver<(Key, u64, News)>,
     news_sender: mpsc::Sender<(Key, u64, News)>,
     entries: HashMap<Key, Entry>,
+    /// What nobody watches and could not be learned again now.
+    kept: Kept,
     destination: Server,
     policy: Server,
-    profiles: ProfileFilter,
+    /// What is looked up with the destination server.
+    lookups: config::Destination,
     /// Inbound ports that are never forgotten.
     pinned: PortRanges,
     counts: Counts,
@@ -62,12 +67,6 @@ struct Worker {
     deliver: Deliver,
     /// Keys of which the worker has missed something.
     behind: HashSet<Key>,
-}
-
-/// What profiles are looked up for.
-struct ProfileFilter {
-    networks: Vec<IpNet>,
-    suffixes: Suffixes,
 }
 
 // === impl Hub ===
@@ -94,16 +93,14 @@ impl Hub {
             news,
             news_sender,
             entries: HashMap::new(),
+            kept: Kept::new(config.outbound.capacity.saturating_mul(KEYS_PER_DESTINATION).min(MAX_KEYS)),
             destination: server(
                 clients.destination,
                 &config.destination.service,
                 &config.destination.context,
             ),
             policy: server(clients.policy, &config.policy.service, &config.policy.workload),
-            profiles: ProfileFilter {
-                networks: config.destination.profile_networks.clone(),
-                suffixes: config.destination.profile_suffixes.clone(),
-            },
+            lookups: config.destination.clone(),
             pinned: config.inbound.ports.clone(),
             counts: Counts::default(),
             serial: 0,
@@ -160,12 +157,20 @@ impl Hub {
             self.tell(worker, &key, update);
             return;
         }
+        if !self.entries.contains_key(&key) && self.entries.len() >= MAX_KEYS {
+            self.drop_kept();
+        }
         let entry = self.open(key.clone());
+        let kept = entry.kept.take();
         // Both sides of a worker may watch a profile, and each forgets it in its own time.
         if entry.watchers.iter().filter(|watcher| **watcher == worker).count() < SIDES {
             entry.watchers.push(worker);
         }
-        if let Some(update) = entry.known.whole(&key) {
+        let known = entry.known.whole(&key);
+        if let Some(ticket) = kept {
+            self.kept.take(ticket);
+        }
+        if let Some(update) = known {
             self.tell(worker, &key, update);
         }
     }
@@ -173,10 +178,13 @@ impl Hub {
     /// The answer to what is not asked of anybody.
     fn shortcut(&self, key: &Key) -> Option<Update> {
         match key {
-            Key::Profile(target) if !self.profiles.includes(target) => {
+            Key::Profile(target) if !target.has_profile(&self.lookups) => {
                 Some(Update::Profile(target.clone(), Answer::NotFound))
             }
-            _ if self.entries.len() < MAX_KEYS || self.entries.contains_key(key) => None,
+            Key::Endpoints(name) if !self.lookups.gets(name.name.as_str()) => {
+                Some(Update::Endpoints(name.clone(), EndpointsUpdate::DoesNotExist))
+            }
+            _ if self.entries.len() - self.kept.len() < MAX_KEYS || self.entries.contains_key(key) => None,
             Key::Profile(target) => Some(Update::Profile(target.clone(), Answer::NotFound)),
             Key::Outbound(target) => {
                 Some(Update::Outbound(target.clone(), Answer::Rejected("too_many_destinations")))
@@ -203,6 +211,8 @@ impl Hub {
                 serial: self.serial,
                 task: tokio::spawn(watch.run()).abort_handle(),
                 down_since: Some(Instant::now()),
+                is_current: false,
+                kept: None,
                 answered: None,
                 last_error: None,
             }
@@ -220,8 +230,25 @@ impl Hub {
             worker.behind.remove(key);
         }
         let is_pinned = matches!(key, Key::Inbound(port) if self.pinned.contains(*port));
-        if entry.watchers.is_empty() && !is_pinned {
+        if !entry.watchers.is_empty() || is_pinned || entry.kept.is_some() {
+            return;
+        }
+        if entry.is_current || entry.known.is_nothing() {
             self.entries.remove(key);
+            return;
+        }
+        // Nobody says it again now, so whoever comes back for it would be left with nothing.
+        let (ticket, over) = self.kept.keep(key.clone());
+        entry.kept = Some(ticket);
+        if let Some(oldest) = over {
+            self.entries.remove(&oldest);
+        }
+    }
+
+    /// Makes room by what has been kept unwatched the longest.
+    fn drop_kept(&mut self) {
+        if let Some(oldest) = self.kept.pop() {
+            self.entries.remove(&oldest);
         }
     }
 
@@ -237,6 +264,7 @@ impl Hub {
             }
             News::Down(error) => {
                 entry.down_since.get_or_insert_with(Instant::now);
+                entry.is_current = false;
                 entry.last_error = Some(error);
                 match key {
                     // Nobody could end them any more.
@@ -245,8 +273,16 @@ impl Hub {
                 }
             }
             News::Update(update) => {
+                self.counts.of(kind).messages += 1;
                 entry.down_since = None;
+                entry.is_current = true;
                 entry.last_error = None;
+                if let Some(ticket) = entry.kept {
+                    // Discovery is back, and nobody has come for this meanwhile.
+                    self.kept.take(ticket);
+                    self.entries.remove(key);
+                    return;
+                }
                 update
             }
             News::Invalid(reason, error) => {
@@ -259,7 +295,6 @@ impl Hub {
                 }
             }
         };
-        self.counts.of(kind).messages += 1;
         entry.answered = Some(Instant::now());
         if !entry.known.keep(&update) {
             return;
@@ -306,17 +341,6 @@ impl Hub {
             }
         }
         counts
-    }
-}
-
-// === impl ProfileFilter ===
-
-impl ProfileFilter {
-    fn includes(&self, target: &Target) -> bool {
-        match target {
-            Target::Addr(addr) => self.networks.iter().any(|network| network.contains(&addr.ip())),
-            Target::Name(name) => self.suffixes.contains(name.name.as_str()),
-        }
     }
 }
 

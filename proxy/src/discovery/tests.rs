@@ -179,13 +179,7 @@ async fn the_last_good_state_outlives_the_control_plane() {
     workers[0].endpoints().await;
     let at = plane.addr;
     plane.stop().await;
-    tokio::time::timeout(Duration::from_secs(20), async {
-        while inspector.watched().await[0].connected {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await
-    .expect("it is noticed");
+    down(&inspector).await;
     let state = &inspector.watched().await[0];
     assert_eq!(state.known, "found");
     assert!(state.last_error.is_some() && state.age.is_some());
@@ -198,6 +192,94 @@ async fn the_last_good_state_outlives_the_control_plane() {
     let EndpointsUpdate::Reset(all) = workers[0].endpoints().await else { panic!("the first is all") };
     assert_eq!(addresses(&all), ["10.0.0.2:80"]);
     assert!(inspector.watched().await[0].connected);
+}
+
+/// Waits until the stream of the only key is down.
+async fn down(inspector: &Inspector) {
+    tokio::time::timeout(Duration::from_secs(20), async {
+        while inspector.watched().await[0].connected {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .expect("it is noticed");
+}
+
+#[tokio::test]
+async fn what_is_forgotten_while_the_control_plane_is_gone_stays_known() {
+    let mut plane = Plane::start().await;
+    let (mut workers, inspector) = start(&plane, 1, &[]).await;
+    workers[0].discovery.watch(Key::Endpoints(web()));
+    let stream = plane.endpoints().await.1.accept();
+    stream.send(add(&["10.0.0.1:80"])).unwrap();
+    workers[0].endpoints().await;
+    let at = plane.addr;
+    plane.stop().await;
+    down(&inspector).await;
+    workers[0].discovery.forget(Key::Endpoints(web()));
+    let state = &inspector.watched().await[0];
+    assert_eq!((state.watchers, state.known, state.connected), (0, "found", false));
+    assert_eq!(inspector.counts().await.kinds[Kind::Endpoints as usize].stale, 1);
+    workers[0].discovery.watch(Key::Endpoints(web()));
+    let EndpointsUpdate::Reset(all) = workers[0].endpoints().await else { panic!("the first is all") };
+    assert_eq!(addresses(&all), ["10.0.0.1:80"]);
+
+    // Once it can be learned again there is no reason to keep it.
+    workers[0].discovery.forget(Key::Endpoints(web()));
+    let mut plane = Plane::start_at(at).await;
+    let stream = plane.endpoints().await.1.accept();
+    assert_eq!(inspector.watched().await.len(), 1, "a stream that is open has said nothing yet");
+    stream.send(add(&["10.0.0.2:80"])).unwrap();
+    tokio::time::timeout(Duration::from_secs(20), stream.closed()).await.expect("the stream ends");
+    assert!(inspector.watched().await.is_empty());
+    assert!(workers[0].is_told_nothing());
+}
+
+#[tokio::test]
+async fn no_more_is_kept_than_the_capacity_and_the_newest_stay() {
+    let mut plane = Plane::start().await;
+    let (mut workers, inspector) = start(&plane, 1, &[("OUTBOUND_ROUTER_CAPACITY", "1")]).await;
+    for port in 1..=5 {
+        workers[0].discovery.watch(Key::Inbound(port));
+        plane.inbound().await.1.refuse(Status::not_found("none"));
+        workers[0].next().await;
+    }
+    workers[0].discovery.watch(Key::Endpoints(web()));
+    let stream = plane.endpoints().await.1.accept();
+    stream.send(add(&["10.0.0.1:80"])).unwrap();
+    workers[0].endpoints().await;
+    // What was answered by a status can be asked for again.
+    for port in 1..=5 {
+        workers[0].discovery.forget(Key::Inbound(port));
+    }
+    assert_eq!(inspector.watched().await.len(), 1);
+    let mut held = Vec::new();
+    let profile = |port| Key::Profile(Target::Addr(([10, 1, 2, 3], port).into()));
+    for port in 1..=5 {
+        workers[0].discovery.watch(profile(port));
+        let stream = plane.profile().await.1.accept();
+        stream.send(Ok(DestinationProfile::default())).unwrap();
+        workers[0].next().await;
+        held.push(stream);
+    }
+    plane.stop().await;
+    tokio::time::timeout(Duration::from_secs(20), async {
+        while inspector.watched().await.iter().any(|state| state.connected) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    })
+    .await
+    .expect("it is noticed");
+    for port in 1..=5 {
+        workers[0].discovery.forget(profile(port));
+    }
+    let watched = inspector.watched().await;
+    let mut kept: Vec<_> =
+        watched.iter().filter(|it| it.watchers == 0).map(|it| it.key.to_string()).collect();
+    kept.sort_unstable();
+    let expected = ["profile of 10.1.2.3:3", "profile of 10.1.2.3:4", "profile of 10.1.2.3:5"];
+    assert_eq!(kept, expected, "three keys are one destination");
+    assert_eq!(watched.len(), 4);
 }
 
 #[tokio::test]
@@ -290,6 +372,16 @@ async fn profiles_are_looked_up_for_the_cluster_alone() {
     open.accept().send(Ok(DestinationProfile { opaque_protocol: true, ..Default::default() })).unwrap();
     let Update::Profile(_, Answer::Found(profile)) = workers[0].next().await else { panic!("a profile") };
     assert!(profile.opaque);
+}
+
+#[tokio::test]
+async fn endpoints_are_looked_up_for_the_names_that_are_given() {
+    let mut plane = Plane::start().await;
+    let (mut workers, _) = start(&plane, 1, &[("DESTINATION_GET_SUFFIXES", "svc.cluster.local.")]).await;
+    workers[0].discovery.watch(Key::Endpoints("example.com:80".parse().unwrap()));
+    assert_eq!(workers[0].endpoints().await, EndpointsUpdate::DoesNotExist);
+    workers[0].discovery.watch(Key::Endpoints(web()));
+    assert_eq!(plane.endpoints().await.0.path, web().to_string(), "the first that is asked for");
 }
 
 #[tokio::test]

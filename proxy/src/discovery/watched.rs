@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::kept::Ticket;
 use super::{Answer, Key, Update};
 use crate::model::{Endpoint, EndpointsUpdate, FaultSet, InboundPolicy, OutboundPolicy, Profile};
 
@@ -101,6 +102,10 @@ pub(super) struct Entry {
     pub(super) task: tokio::task::AbortHandle,
     /// When the stream went down, or was first wanted; none while it is up.
     pub(super) down_since: Option<Instant>,
+    /// Whether the stream has said something since it was down: then `known` can be learned again at any time.
+    pub(super) is_current: bool,
+    /// Its place among what is kept though nobody watches it.
+    pub(super) kept: Option<Ticket>,
     pub(super) answered: Option<Instant>,
     pub(super) last_error: Option<String>,
 }

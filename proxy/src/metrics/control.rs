@@ -87,7 +87,7 @@ group! {
     invalid: Rare = "invalid_messages_total",
     /// Ends of streams.
     ended: Rare = "stream_ends_total",
-    /// How long the stream of an answer in use has been down, in seconds; of several the longest, 0 while all are up.
+    /// How long the stream of an answer that is in use or kept has been down, in seconds; of several the longest, 0 while all are up.
     age: Level = "answer_age_seconds",
 }
 

@@ -104,7 +104,7 @@ group! {
 group! {
     /// Retries of a profile's routes.
     ProfileRetries(ProfileRoute<'a>): "direction, dst, [rt_*]";
-    /// Total count of requests that could be retried: those sent again, and those that were not for lack of budget.
+    /// Total count of requests that could be retried: those sent again, and those that were not with the reason.
     retryable: ByKey<RetryKind, u64> = "retryable_total",
 }
 

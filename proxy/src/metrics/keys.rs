@@ -78,6 +78,8 @@ pub enum RetryKind {
     Retried,
     /// It was not, for lack of budget: label `skipped`.
     NoBudget,
+    /// It was not, as its body is beyond what is kept to be sent again.
+    BodyTooLarge,
 }
 
 /// An error number of the operating system as label `errno`; empty for an ordinary end.
@@ -244,8 +246,10 @@ impl Key for RetryKind {
     const OTHER: Self = Self::Retried;
 
     fn write(&self, labels: &mut LabelText) {
-        if *self == Self::NoBudget {
-            labels.add("skipped", "no_budget");
+        match self {
+            Self::Retried => {}
+            Self::NoBudget => labels.add("skipped", "no_budget"),
+            Self::BodyTooLarge => labels.add("skipped", "body_too_large"),
         }
     }
 }

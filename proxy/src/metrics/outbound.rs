@@ -148,7 +148,7 @@ group! {
     request_frames: Histogram<FrameOctets> = "request_frame_size_bytes",
     /// Retryable requests not sent due to retry limits.
     retry_limit_exceeded: u64 = "retry_limit_exceeded_total",
-    /// Retryable requests not sent due to circuit breakers or a full buffer.
+    /// Retryable requests not sent because no endpoint is ready or the body is beyond the bound.
     retry_overflow: u64 = "retry_overflow_total",
     /// Retry requests emitted.
     retry_requests: u64 = "retry_requests_total",

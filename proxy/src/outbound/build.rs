@@ -272,6 +272,9 @@ impl Builder<'_> {
             return targets.iter().map(share).collect();
         }
         let name = profile.and_then(|profile| profile.name.clone());
+        let is_addr = matches!(target, Target::Addr(_));
+        // Whose endpoints are not looked up is where the connection goes.
+        let name = name.filter(|name| !is_addr || cx.shared.config.destination.gets(name.as_str()));
         match (name, target) {
             (Some(name), target) => vec![(balance(NameAddr { name, port: target.port() }, None), 1)],
             (None, Target::Name(addr)) => vec![(balance(addr.clone(), None), 1)],

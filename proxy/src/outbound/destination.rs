@@ -53,6 +53,11 @@ impl Destination {
         }
     }
 
+    /// Whether a connection or request has it, or waits for it.
+    pub(super) fn is_used(&self) -> bool {
+        Rc::strong_count(&self.users) > 1 || !self.waiting.is_empty()
+    }
+
     /// Whether all that was asked has been answered.
     pub(super) fn is_complete(&self) -> bool {
         !matches!(self.profile, State::Waiting) && !matches!(self.policy, State::Waiting)

@@ -4,12 +4,13 @@
 //! service has them where the configuration asks for it.
 
 use std::cell::RefCell;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use ahash::AHashMap;
 use proxy_net::engine::Direction;
 
 use super::conn::Conn;
+use super::handshake::{Handshake, Seen};
 use super::plan::{Plan, Stack, StreamPlan};
 use super::resource;
 use crate::metrics::{
@@ -33,18 +34,8 @@ pub(super) struct Hosts(RefCell<AHashMap<Box<[u8]>, Id<OutboundRoute>>>);
 /// What is seen of a TLS connection from outside.
 pub(super) struct Passing {
     series: Id<TlsHost>,
-    handshake: Handshake,
-}
-
-/// How far a handshake has come, as far as it can be told from who talks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Handshake {
-    /// The client has begun, then.
-    Begun(Instant),
-    /// The server has answered. The client began then.
-    Answered(Instant),
-    /// The client has answered that, so it knows the server and, with TLS 1.3, may send.
-    Over,
+    /// Until it is over.
+    handshake: Option<Handshake>,
 }
 
 /// Whether the series of a parent have names in them.
@@ -105,7 +96,7 @@ impl Passing {
             hostname: sni.filter(|_| plan.names_hosts).unwrap_or_default(),
         });
         cx.shared.metrics.tls_host[series].connections += 1;
-        Self { series, handshake: Handshake::Begun(since) }
+        Self { series, handshake: Some(Handshake::new(since)) }
     }
 
     /// The connection is gone.
@@ -114,34 +105,18 @@ impl Passing {
     }
 }
 
-// === impl Handshake ===
-
-impl Handshake {
-    /// One side has talked; how long it took, once that makes it over.
-    fn said(&mut self, direction: Direction, now: Instant) -> Option<Duration> {
-        match (*self, direction) {
-            (Self::Begun(since), Direction::Response) => *self = Self::Answered(since),
-            (Self::Answered(since), Direction::Request) => {
-                *self = Self::Over;
-                return Some(now.saturating_duration_since(since));
-            }
-            _ => {}
-        }
-        None
-    }
-}
-
 /// Octets of a tunnel have passed.
 pub(crate) fn tunneled(
     metrics: &mut Metrics,
     conn: &mut Conn,
     direction: Direction,
-    octets: usize,
+    octets: &[u8],
     now: Instant,
 ) {
+    let count = octets.len() as u64;
     let (read, written) = match direction {
-        Direction::Request => (octets as u64, 0),
-        Direction::Response => (0, octets as u64),
+        Direction::Request => (count, 0),
+        Direction::Response => (0, count),
     };
     let transport = &mut metrics.transport[conn.transport];
     transport.read += read;
@@ -157,8 +132,14 @@ pub(crate) fn tunneled(
         let series = &mut metrics.tls_host[passing.series];
         series.read += read;
         series.written += written;
-        if let Some(took) = passing.handshake.said(direction, now) {
-            series.handshake.observe(took);
+        if let Some(handshake) = &mut passing.handshake {
+            let seen = handshake.pass(direction, octets, now);
+            if let Seen::Over(took) = seen {
+                series.handshake.observe(took);
+            }
+            if seen != Seen::Going {
+                passing.handshake = None;
+            }
         }
     }
 }

@@ -51,7 +51,7 @@ impl Outbound {
             return Some(self.backoff(exchange, hint, random));
         }
         let failed = exchange.profile_retry && self.is_failure(&plan, exchange);
-        (failed && attempt.replayable && self.withdraw(cx, &plan, rule, exchange)).then_some(Duration::ZERO)
+        (failed && self.withdraw(cx, &plan, rule, exchange, attempt)).then_some(Duration::ZERO)
     }
 
     /// Whether a failed attempt is made again, and when.
@@ -77,7 +77,8 @@ impl Outbound {
             failure,
             Failure::Reset(ErrorCode::REFUSED_STREAM) | Failure::Timeout(TimeoutKind::ResponseHeaders)
         );
-        if !may || !attempt.replayable {
+        // Of an answer that has begun the client has had a part.
+        if !may || attempt.answered {
             return None;
         }
         if let Some(retry) = &exchange.retry {
@@ -87,13 +88,17 @@ impl Outbound {
                 metrics.retry_limit_exceeded += 1;
                 return None;
             }
+            if !attempt.replayable {
+                metrics.retry_overflow += 1;
+                return None;
+            }
             metrics.retry_requests += 1;
             let after = self.backoff(exchange, None, random);
             exchange.retries += 1;
             return Some(after);
         }
         let refused = failure == Failure::Reset(ErrorCode::REFUSED_STREAM);
-        if refused && exchange.profile_retry && self.withdraw(cx, &plan, rule, exchange) {
+        if refused && exchange.profile_retry && self.withdraw(cx, &plan, rule, exchange, attempt) {
             exchange.retries += 1;
             return Some(Duration::ZERO);
         }
@@ -112,13 +117,26 @@ impl Outbound {
         }
     }
 
-    /// Takes a retry out of a profile's budget.
-    fn withdraw(&self, cx: &mut Cx<'_, '_>, plan: &Plan, rule: &RuleUse, exchange: &Exchange) -> bool {
+    /// Takes a retry out of a profile's budget, if it can be made.
+    fn withdraw(
+        &self,
+        cx: &mut Cx<'_, '_>,
+        plan: &Plan,
+        rule: &RuleUse,
+        exchange: &Exchange,
+        attempt: &Attempt,
+    ) -> bool {
         let Some(stack) = plan.stack(exchange.version == HttpVersion::Http2) else { return false };
         let Some(series) = rule.profile else { return false };
-        let allowed = stack.budget.borrow_mut().as_mut().is_some_and(|budget| budget.withdraw(cx.now()));
-        let kind = if allowed { RetryKind::Retried } else { RetryKind::NoBudget };
+        let budget = || stack.budget.borrow_mut().as_mut().is_some_and(|budget| budget.withdraw(cx.now()));
+        let kind = if !attempt.replayable {
+            RetryKind::BodyTooLarge
+        } else if budget() {
+            RetryKind::Retried
+        } else {
+            RetryKind::NoBudget
+        };
         *cx.shared.metrics.profile_retries[series.retries].retryable.at(kind) += 1;
-        allowed
+        kind == RetryKind::Retried
     }
 }

@@ -206,3 +206,45 @@ async fn workloads_outside_the_cluster_are_endpoints_too() {
     let profile = world.profile("192.168.7.1:8080").await.next().await;
     assert!(profile.endpoint.unwrap().tls_identity.is_some());
 }
+
+#[tokio::test]
+async fn hints_for_nodes_count_when_all_have_them_and_are_no_trap() {
+    let mut objects = two_zones();
+    objects.push(node("node-3", "west"));
+    let places = [("east", "node-1"), ("west", "node-2")];
+    let hinted = |both: &[&str], nodes: [&str; 2]| {
+        let mut slice = self::both(&places, both.contains(&"zones"));
+        for (at, node) in nodes.iter().enumerate().filter(|(_, node)| !node.is_empty()) {
+            slice["endpoints"][at]["hints"]["forNodes"] = json!([{"name": node}]);
+        }
+        slice
+    };
+    let all = ["10.1.0.1:8080", "10.1.0.2:8080"];
+    let world = World::with(&objects).await;
+    let mut east = world.get_as(WEB, &on("node-1")).await.unwrap();
+    let mut west = world.get_as(WEB, &on("node-3")).await.unwrap();
+    east.become_(&all).await;
+    // A node's own come first, whichever zone they are in.
+    world.apply(&hinted(&["zones"], ["node-3", "node-1"]));
+    east.become_(&["10.1.0.2:8080"]).await;
+    west.become_(&["10.1.0.1:8080"]).await;
+    // One has none: nodes do not count, zones do.
+    world.apply(&hinted(&["zones"], ["node-3", ""]));
+    east.become_(&["10.1.0.1:8080"]).await;
+    west.become_(&["10.1.0.2:8080"]).await;
+    // No hint is for this node, and there are none for zones: all.
+    world.apply(&hinted(&[], ["node-3", "node-3"]));
+    east.become_(&all).await;
+    west.become_(&all).await;
+    world.apply(&hinted(&[], ["node-3", "node-1"]));
+    east.become_(&["10.1.0.2:8080"]).await;
+    // Nobody is ready: those on their way out serve everybody.
+    let mut leaving = hinted(&["zones"], ["node-3", "node-1"]);
+    for at in 0..2 {
+        leaving["endpoints"][at]["conditions"] =
+            json!({"ready": false, "serving": true, "terminating": true});
+    }
+    world.apply(&leaving);
+    east.become_(&all).await;
+    west.become_(&all).await;
+}

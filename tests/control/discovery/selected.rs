@@ -109,3 +109,39 @@ async fn traffic_prefers_its_zone_while_that_is_asked_for() {
     world.apply_whole(&service("web", "10.0.0.1"));
     east.become_(&["10.1.0.1:8080", "10.1.0.2:8080"]).await;
 }
+
+#[tokio::test]
+async fn traffic_prefers_its_node_then_its_zone_while_that_is_asked_for() {
+    let world = cluster(Config::default()).await;
+    world.apply(&node("node-3", "east"));
+    let mut close = service("web", "10.0.0.1");
+    close["spec"]["trafficDistribution"] = json!("PreferSameNode");
+    let (mut first, mut second, mut beside, mut nowhere) = (
+        get(&world, "node-1").await,
+        get(&world, "node-2").await,
+        get(&world, "node-3").await,
+        get(&world, "").await,
+    );
+    world.apply_whole(&close);
+    first.become_(&["10.1.0.1:8080"]).await;
+    second.become_(&["10.1.0.2:8080"]).await;
+    beside.become_(&["10.1.0.1:8080"]).await;
+    nowhere.become_(&["10.1.0.1:8080", "10.1.0.2:8080"]).await;
+    // A node that gets a pod of its own leaves those of its zone alone.
+    world.apply(&on("node-3", "web-3", "10.1.0.4", true));
+    beside.become_(&["10.1.0.4:8080"]).await;
+    first.become_(&["10.1.0.1:8080"]).await;
+    nowhere.become_(&["10.1.0.1:8080", "10.1.0.2:8080", "10.1.0.4:8080"]).await;
+    // Its pod is not ready any more: the zone is next. Without the zone's: all.
+    world.apply(&on("node-1", "web-0", "10.1.0.1", false));
+    first.become_(&["10.1.0.4:8080"]).await;
+    world.delete(&pod("web-1", ""));
+    second.become_(&["10.1.0.4:8080"]).await;
+    world.apply(&on("node-1", "web-0", "10.1.0.1", true));
+    first.become_(&["10.1.0.1:8080"]).await;
+    second.become_(&["10.1.0.1:8080", "10.1.0.4:8080"]).await;
+    world.apply_whole(&service("web", "10.0.0.1"));
+    for stream in [&mut first, &mut second, &mut beside] {
+        stream.become_(&["10.1.0.1:8080", "10.1.0.4:8080"]).await;
+    }
+}

@@ -13,6 +13,9 @@ use super::script::Part;
 /// The addresses that Services get.
 pub(super) const SERVICE_RANGE: &str = "10.96.0.0/16";
 
+/// What later versions of Kubernetes have without being asked: `trafficDistribution: PreferSameNode`.
+const FEATURES: &str = "PreferSameTrafficDistribution=true";
+
 /// The first of them, by which pods reach the API server.
 const API_SERVICE_ADDRESS: &str = "10.96.0.1";
 
@@ -165,6 +168,7 @@ impl ControlPlane {
                 ("enable-admission-plugins", "NodeRestriction".to_owned()),
                 ("allow-privileged", "true".to_owned()),
                 ("kubelet-preferred-address-types", "InternalIP".to_owned()),
+                ("feature-gates", FEATURES.to_owned()),
             ])
             .flags([
                 ("tls-cert-file", self.file("apiserver.crt")),
@@ -200,6 +204,7 @@ impl ControlPlane {
             ("secure-port", "0".to_owned()),
             ("leader-elect", "false".to_owned()),
             ("controllers", controllers.to_owned()),
+            ("feature-gates", FEATURES.to_owned()),
             ("use-service-account-credentials", "true".to_owned()),
             // With the default of 20 requests a second, starting all controllers takes four seconds.
             ("kube-api-qps", "500".to_owned()),

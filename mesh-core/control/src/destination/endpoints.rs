@@ -14,7 +14,7 @@ use crate::index::snapshot::{Content, EndpointSet};
 use crate::index::topic::Client;
 use crate::index::{Interest, Outcome, Reads, Refusal, Store, Topic};
 use crate::record::{
-    AddressFamily, Endpoint, EndpointSlice, Gateway, Key, Service, ServiceKind, TargetKind, Text,
+    AddressFamily, Endpoint, EndpointSlice, Gateway, Hint, Key, Service, ServiceKind, TargetKind, Text,
 };
 
 /// Weight of an address that no workload stands behind.
@@ -33,8 +33,15 @@ pub struct Class<'a> {
     pub instance: Option<&'a Text>,
     /// The zone of the clients.
     pub zone: Option<&'a Text>,
-    /// The node of the clients; set where only endpoints there may be used.
+    /// The node of the clients; set where answers differ by it.
     pub node: Option<&'a Text>,
+}
+
+/// What of a Service may be sent traffic.
+struct Candidates<'a> {
+    found: Vec<Candidate<'a>>,
+    /// None of them is ready: they are on their way out.
+    leaving: bool,
 }
 
 /// An endpoint that may be handed out.
@@ -69,7 +76,7 @@ pub fn resolve(
         port,
         instance: instance.cloned(),
         zone: store.zone(&client.node).filter(|_| members::is_zonal(record)).cloned(),
-        node: members::is_local_only(record, store).then(|| client.node.clone()),
+        node: members::is_by_node(record, store, &client.node).then(|| client.node.clone()),
     })
 }
 
@@ -87,8 +94,12 @@ pub fn compute(class: Class<'_>, store: &Store, config: &Config, reads: &mut Rea
     if service.kind == ServiceKind::ExternalName {
         return Outcome::Ended(external_name(class.service));
     }
-    if members::is_local_only(service, store) != class.node.is_some() {
-        return Outcome::Moved;
+    match class.node {
+        Some(node) if !members::is_by_node(service, store, node) => return Outcome::Moved,
+        Some(_) => {}
+        None if members::is_local_only(service, store) => return Outcome::Moved,
+        // Clients on a node that comes to be hinted for leave the others.
+        None => reads.basis(members::hinted_nodes(service, store)),
     }
     if let Some(mirror) = service.mirror.as_deref() {
         return members::compute(mirror, class, store, config, reads);
@@ -127,9 +138,9 @@ pub(super) fn addresses(
     reads: &mut Reads,
 ) -> Vec<(SocketAddr, Vec<u8>)> {
     let mut candidates = candidates(class, service, store);
-    filter(&mut candidates, class, config);
+    candidates.filter(class, service, config);
     let encoded = |candidate| encoded(candidate, class, store, config, more, reads);
-    candidates.iter().filter_map(encoded).collect()
+    candidates.found.iter().filter_map(encoded).collect()
 }
 
 /// The labels that say which Service of which cluster is behind a gateway, as far as its slice does.
@@ -144,7 +155,7 @@ fn behind(gateway: &Gateway) -> encode::Labels {
 }
 
 /// Endpoints of all slices that may be sent traffic at the port.
-fn candidates<'a>(class: Class<'_>, service: &Service, store: &'a Store) -> Vec<Candidate<'a>> {
+fn candidates<'a>(class: Class<'_>, service: &Service, store: &'a Store) -> Candidates<'a> {
     let name = service.port(class.port).map(|port| &port.name);
     let mut ready = Vec::new();
     let mut leaving = Vec::new();
@@ -166,36 +177,63 @@ fn candidates<'a>(class: Class<'_>, service: &Service, store: &'a Store) -> Vec<
         }
     }
     // Like kube-proxy: while none is ready, those that still serve on their way out are better than none.
-    if ready.is_empty() { leaving } else { ready }
+    match ready.is_empty() {
+        true => Candidates { found: leaving, leaving: true },
+        false => Candidates { found: ready, leaving: false },
+    }
 }
 
-fn filter(candidates: &mut Vec<Candidate<'_>>, class: Class<'_>, config: &Config) {
-    if let Some(instance) = class.instance {
-        candidates.retain(|it| it.endpoint.hostname.as_ref() == Some(instance));
+// === impl Candidates ===
+
+impl Candidates<'_> {
+    fn filter(&mut self, class: Class<'_>, service: &Service, config: &Config) {
+        if let Some(instance) = class.instance {
+            self.found.retain(|it| it.endpoint.hostname.as_ref() == Some(instance));
+        }
+        match class.node {
+            Some(node) if service.local_only => {
+                self.found.retain(|it| it.endpoint.node.as_ref() == Some(node))
+            }
+            // Those on their way out are a last resort: no client goes without for the sake of its place.
+            _ if self.leaving => {}
+            _ => self.follow_hints(class),
+        }
+        self.of_families(config);
     }
-    if let Some(node) = class.node {
-        candidates.retain(|it| it.endpoint.node.as_ref() == Some(node));
+
+    /// Hints count only when every endpoint has one, or a node would be left with the few that do, and only when one
+    /// is for the client: first those for its node, then those for its zone, then none.
+    fn follow_hints(&mut self, class: Class<'_>) {
+        let node = class.node.map(|node| Hint::Node(node.clone()));
+        let zone = class.zone.map(|zone| Hint::Zone(zone.clone()));
+        for hint in [node, zone].into_iter().flatten() {
+            let such = |it: &Hint| std::mem::discriminant(it) == std::mem::discriminant(&hint);
+            let all_have_such = self.found.iter().all(|it| it.endpoint.hints.iter().any(such));
+            let is_meant = |it: &Candidate<'_>| it.endpoint.hints.contains(&hint);
+            if all_have_such && self.found.iter().any(is_meant) {
+                self.found.retain(is_meant);
+                return;
+            }
+        }
     }
-    // Hints count only when every endpoint has them; otherwise a zone would be left with the few that do.
-    if let Some(zone) = class.zone
-        && candidates.iter().all(|it| !it.endpoint.hints.is_empty())
-        && candidates.iter().any(|it| it.endpoint.hints.contains(zone))
-    {
-        candidates.retain(|it| it.endpoint.hints.contains(zone));
+
+    fn of_families(&mut self, config: &Config) {
+        if !config.ipv6 {
+            self.found.retain(|it| it.endpoint.ip.is_ipv4());
+            return;
+        }
+        // A workload with both families is reached over IPv6 alone, so that it is not counted twice.
+        let on_v6: AHashSet<(TargetKind, Key)> = self
+            .found
+            .iter()
+            .filter(|it| it.endpoint.ip.is_ipv6())
+            .filter_map(|it| it.endpoint.target.clone())
+            .collect();
+        self.found.retain(|it| {
+            let target = it.endpoint.target.as_ref();
+            it.endpoint.ip.is_ipv6() || target.is_none_or(|target| !on_v6.contains(target))
+        });
     }
-    if !config.ipv6 {
-        candidates.retain(|it| it.endpoint.ip.is_ipv4());
-        return;
-    }
-    // A workload with both families is reached over IPv6 alone, so that it is not counted twice.
-    let on_v6: AHashSet<(TargetKind, Key)> = candidates
-        .iter()
-        .filter(|it| it.endpoint.ip.is_ipv6())
-        .filter_map(|it| it.endpoint.target.clone())
-        .collect();
-    candidates.retain(|it| {
-        it.endpoint.ip.is_ipv6() || it.endpoint.target.as_ref().is_none_or(|target| !on_v6.contains(target))
-    });
 }
 
 /// None while the workload behind an endpoint is not known; its arrival computes the answer again.

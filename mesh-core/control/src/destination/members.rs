@@ -3,27 +3,54 @@
 //! Filters of locality count for members in this cluster alone: nodes and zones of another one mean nothing here. A
 //! member that stands for others itself has no addresses, so that nothing goes in circles.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use super::encode::Labels;
 use super::endpoints::{Class, addresses, whole};
 use crate::config::Config;
 use crate::index::{Interest, Outcome, Reads, Refusal, Store};
-use crate::record::{Key, Mirror, Service, ServiceKind, Text};
+use crate::record::{Hint, Key, Mirror, Service, ServiceKind, Text};
 
 /// Addresses and their encoded messages.
 type Addresses = Vec<(SocketAddr, Vec<u8>)>;
 
 /// Whether only endpoints on the client's node may be used.
 pub(super) fn is_local_only(service: &Service, store: &Store) -> bool {
+    in_this_cluster(service, store).is_some_and(|member| member.local_only)
+}
+
+/// Whether clients on this node have an answer of their own. Where that is for the sake of hints, only nodes that some
+/// endpoint is meant for have one: those of the others share theirs, however many nodes there are.
+pub(super) fn is_by_node(service: &Service, store: &Store, node: &Text) -> bool {
+    in_this_cluster(service, store).is_some_and(|member| {
+        member.local_only || hints(member, store).any(|hint| matches!(hint, Hint::Node(it) if it == node))
+    })
+}
+
+/// The nodes that endpoints are meant for.
+pub(super) fn hinted_nodes<'a>(service: &'a Service, store: &'a Store) -> BTreeSet<&'a Text> {
+    let all = in_this_cluster(service, store).into_iter().flat_map(|member| hints(member, store));
+    all.filter_map(|hint| match hint {
+        Hint::Node(node) => Some(node),
+        Hint::Zone(_) => None,
+    })
+    .collect()
+}
+
+/// The Service, or the one it stands for, whose endpoints are in this cluster.
+fn in_this_cluster<'a>(service: &'a Service, store: &'a Store) -> Option<&'a Service> {
     match service.mirror.as_deref() {
-        None => service.local_only,
-        Some(Mirror::Remote { .. }) => false,
+        None => Some(service),
+        Some(Mirror::Remote { .. }) => None,
         Some(Mirror::Federated { local, .. }) => {
-            let member = local.as_ref().and_then(|name| store.service(&beside(&service.key, name)));
-            member.is_some_and(|member| member.local_only)
+            store.service(&beside(&service.key, local.as_ref()?)).map(|member| &**member)
         }
     }
+}
+
+fn hints<'a>(service: &Service, store: &'a Store) -> impl Iterator<Item = &'a Hint> {
+    store.slices(&service.key).flat_map(|slice| slice.endpoints.iter()).flat_map(|it| it.hints.iter())
 }
 
 /// Whether answers differ by the zone of the client.

@@ -1,6 +1,7 @@
 //! What holds of the index whatever comes, and in whichever order.
 
 mod cluster;
+mod nodes;
 mod rest;
 mod subscriber;
 

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::meta::Meta;
 use super::slice::{AddressFamily, Endpoint, EndpointSlice, TargetRef, gateway};
-use super::{Key, Text};
+use super::{Key, List, Text};
 
 /// All endpoints of a Service, which has the same name.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -103,7 +103,7 @@ impl Address {
             hostname: self.hostname.filter(|name| !name.is_empty()),
             node: self.node_name,
             zone: None,
-            hints: Box::default(),
+            hints: List::default(),
             target: self.target_ref.and_then(|target| target.reduced(namespace)),
         })
     }

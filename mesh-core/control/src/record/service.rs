@@ -25,15 +25,24 @@ pub struct Service {
     pub selector: Option<Selector>,
     /// Whether only endpoints on the caller's node may be used (`internalTrafficPolicy: Local`).
     pub local_only: bool,
-    /// Whether endpoints in the caller's zone come first (`trafficDistribution`). In a cluster the slice controller
-    /// makes hints of it, and those are what counts.
-    pub prefers_close: bool,
+    /// Which endpoints come first (`trafficDistribution`). In a cluster the slice controller makes hints of it, and
+    /// those are what counts.
+    pub closest: Option<Closest>,
     /// Whether unready endpoints are published too.
     pub publish_not_ready: bool,
     /// Where its endpoints are, when they are in other clusters.
     pub mirror: Option<Box<Mirror>>,
     /// Annotations of the mesh.
     pub annotations: Labels,
+}
+
+/// Which endpoints come first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closest {
+    /// Those in the caller's zone.
+    Zone,
+    /// Those on the caller's node, then those in its zone.
+    Node,
 }
 
 /// What a Service is.
@@ -147,10 +156,11 @@ impl From<Object> for Service {
             ports: spec.ports.unwrap_or_default().into_iter().filter(tcp).map(Into::into).collect(),
             selector: (!spec.selector.is_empty()).then(|| Selector::of_labels(&spec.selector)),
             local_only: spec.internal_traffic_policy.as_deref() == Some("Local"),
-            prefers_close: matches!(
-                spec.traffic_distribution.as_deref(),
-                Some("PreferClose" | "PreferSameZone")
-            ),
+            closest: match spec.traffic_distribution.as_deref() {
+                Some("PreferClose" | "PreferSameZone") => Some(Closest::Zone),
+                Some("PreferSameNode") => Some(Closest::Node),
+                _ => None,
+            },
             publish_not_ready: spec.publish_not_ready_addresses,
             mirror: Mirror::of(&metadata),
             annotations: metadata.annotations.filtered(is_ours),

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Deserialize;
 
 use super::meta::Meta;
-use super::{Key, Text};
+use super::{Key, List, Text};
 
 /// The label that names the Service of a slice.
 const SERVICE_NAME: &str = "kubernetes.io/service-name";
@@ -65,10 +65,19 @@ pub struct Endpoint {
     pub node: Option<Text>,
     /// The zone it is in.
     pub zone: Option<Text>,
-    /// The zones it is meant for.
-    pub hints: Box<[Text]>,
+    /// The clients it is meant for.
+    pub hints: List<Hint>,
     /// What is behind it.
     pub target: Option<(TargetKind, Key)>,
+}
+
+/// Whose clients an endpoint is meant for.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Hint {
+    /// Those in a zone.
+    Zone(Text),
+    /// Those on a node.
+    Node(Text),
 }
 
 /// What is behind an endpoint.
@@ -145,11 +154,13 @@ struct Conditions {
 #[serde(rename_all = "camelCase")]
 struct Hints {
     #[serde(default)]
-    for_zones: Option<Vec<ForZone>>,
+    for_zones: Option<Vec<Place>>,
+    #[serde(default)]
+    for_nodes: Option<Vec<Place>>,
 }
 
 #[derive(Deserialize)]
-struct ForZone {
+struct Place {
     name: Text,
 }
 
@@ -218,6 +229,14 @@ impl TargetRef {
     }
 }
 
+impl Hints {
+    fn reduced(self) -> List<Hint> {
+        let zones = self.for_zones.unwrap_or_default().into_iter().map(|zone| Hint::Zone(zone.name));
+        let nodes = self.for_nodes.unwrap_or_default().into_iter().map(|node| Hint::Node(node.name));
+        zones.chain(nodes).collect()
+    }
+}
+
 impl WrittenEndpoint {
     /// None for an endpoint without an address that can be dialled.
     fn reduced(self, namespace: &Text) -> Option<Endpoint> {
@@ -225,7 +244,6 @@ impl WrittenEndpoint {
         let conditions = self.conditions.unwrap_or_default();
         let ready = conditions.ready.unwrap_or(true);
         let target = self.target_ref.and_then(|target| target.reduced(namespace));
-        let hints = self.hints.and_then(|hints| hints.for_zones).unwrap_or_default();
         Some(Endpoint {
             ip,
             ready,
@@ -234,7 +252,7 @@ impl WrittenEndpoint {
             hostname: self.hostname.filter(|name| !name.is_empty()),
             node: self.node_name,
             zone: self.zone,
-            hints: hints.into_iter().map(|zone| zone.name).collect(),
+            hints: self.hints.map(Hints::reduced).unwrap_or_default(),
             target,
         })
     }

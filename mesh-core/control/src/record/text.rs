@@ -52,7 +52,7 @@ macro_rules! pooled {
     };
 }
 
-pooled!((Text, Text) (u16, Text) IpAddr super::ContainerPort);
+pooled!((Text, Text) (u16, Text) IpAddr super::ContainerPort super::Hint);
 
 // === impl Pool ===
 

@@ -102,7 +102,7 @@ pub trait Handler: Sized + 'static {
 
     /// Octets of a tunnel (opaque connection or upgrade) pass, once per write. `Direction::Request` is from the accepted side, `now` the
     /// time of this round.
-    fn tunneled(&mut self, conn: &mut Self::Conn, direction: Direction, octets: usize, now: Instant);
+    fn tunneled(&mut self, conn: &mut Self::Conn, direction: Direction, octets: &[u8], now: Instant);
 
     /// Something happened to a connection of an endpoint, or to its state.
     fn endpoint(

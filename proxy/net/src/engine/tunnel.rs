@@ -146,6 +146,10 @@ impl<H: Handler> Engine<H> {
         if !tunnel.joined || !matches!(peer.stage, Stage::Tunnel(_)) {
             return buffer;
         }
+        let accepted = if tunnel.direction == Direction::Request { key } else { tunnel.peer };
+        if let Some(data) = self.conn_data.get_mut(accepted.index as usize).and_then(Option::as_mut) {
+            self.handler.tunneled(data, tunnel.direction, &buffer, self.core.now);
+        }
         let octets = buffer.len();
         if peer.out.is_empty() {
             let old = std::mem::replace(&mut peer.out, buffer);
@@ -155,18 +159,11 @@ impl<H: Handler> Engine<H> {
             self.core.pool.give(buffer);
         }
         self.core.dirty(tunnel.peer);
-        let (accepted, exchange) = match tunnel.direction {
-            Direction::Request => (key, tunnel.exchange),
-            Direction::Response => (tunnel.peer, tunnel.exchange),
-        };
-        if let Some(exchange) = exchange.and_then(|exchange| self.core.exchanges.get_mut(exchange)) {
+        if let Some(exchange) = tunnel.exchange.and_then(|exchange| self.core.exchanges.get_mut(exchange)) {
             match tunnel.direction {
                 Direction::Request => exchange.request_octets += octets as u64,
                 Direction::Response => exchange.response_octets += octets as u64,
             }
-        }
-        if let Some(data) = self.conn_data.get_mut(accepted.index as usize).and_then(Option::as_mut) {
-            self.handler.tunneled(data, tunnel.direction, octets, self.core.now);
         }
         Vec::new()
     }

@@ -414,8 +414,8 @@ impl Handler for Scripted {
         self.note(Note::Closed(report.reason, report.errno));
     }
 
-    fn tunneled(&mut self, (): &mut (), direction: Direction, octets: usize, _: Instant) {
-        self.note(Note::Tunneled(direction, octets));
+    fn tunneled(&mut self, (): &mut (), direction: Direction, octets: &[u8], _: Instant) {
+        self.note(Note::Tunneled(direction, octets.len()));
     }
 
     fn endpoint(&mut self, _: &mut Control<'_, Self>, _: EndpointId, _: &mut u32, event: EndpointEvent) {

@@ -168,8 +168,8 @@ impl Handler for Alone {
         self.inbound.closed(cx!(self, ctl), conn, report);
     }
 
-    fn tunneled(&mut self, conn: &mut Conn, direction: Direction, octets: usize, _: Instant) {
-        self.inbound.tunneled(&mut self.metrics, conn, direction, octets);
+    fn tunneled(&mut self, conn: &mut Conn, direction: Direction, octets: &[u8], _: Instant) {
+        self.inbound.tunneled(&mut self.metrics, conn, direction, octets.len());
     }
 
     fn endpoint(&mut self, ctl: &mut Control<'_, Self>, _: EndpointId, app: &mut App, event: EndpointEvent) {

@@ -72,6 +72,20 @@ fn requests_are_counted_by_route_and_say_where_they_go() {
 }
 
 #[test]
+fn a_name_whose_endpoints_are_not_looked_up_is_where_the_connection_goes() {
+    let target = Target::Addr(named("original"));
+    let networks = ("DESTINATION_PROFILE_NETWORKS", "127.0.0.0/8");
+    let more = [networks, ("DESTINATION_GET_SUFFIXES", "svc.elsewhere.example.")];
+    let world = World::new(std::slice::from_ref(&target), &more);
+    world.say(Update::Outbound(target.clone(), Answer::NotFound));
+    world.profile(&target, profile(vec![route("books", "/books/[^/]+")], &[]));
+    let mut client = Client::new(world.listener(&target));
+    assert_eq!(client.get("/books/1", &[]).body, "original");
+    let books = ["rt_route=\"books\"", "status_code=\"200\""];
+    world.wait_for_metric("route_response_total", &books, 1.0);
+}
+
+#[test]
 fn targets_share_by_weight() {
     let (a, b) = (named("a"), named("b"));
     let world =

@@ -90,6 +90,14 @@ fn slice(name: &str, endpoints: &[(&str, &str, &str)]) -> Value {
     })
 }
 
+/// A slice whose endpoints are meant for these nodes, in turn.
+fn for_nodes(mut slice: Value, nodes: &[&str]) -> Value {
+    for (endpoint, node) in slice["endpoints"].as_array_mut().unwrap().iter_mut().zip(nodes) {
+        endpoint["hints"]["forNodes"] = json!([{"name": node}]);
+    }
+    slice
+}
+
 fn service(name: &str, change: impl FnOnce(&mut Value), ip: &str) -> Value {
     let mut service = json!({"metadata": {"name": name, "namespace": "shop"},
         "spec": {"clusterIP": ip, "ports": [{"name": "http", "port": 80, "targetPort": 8080}]}});
@@ -175,11 +183,20 @@ fn workloads() -> Vec<Object> {
             slice("web-a", &[("web-0", "10.1.0.1", "a")]),
             slice("web-a", &[("web-0", "10.1.0.2", "a"), ("web-1", "10.1.0.3", "b")]),
             slice("web-a", &[]),
+            for_nodes(
+                slice("web-a", &[("web-0", "10.1.0.1", ""), ("web-1", "10.1.0.3", "b")]),
+                &["node-2", "node-1"],
+            ),
             slice("web-a", &[("web-0", "10.1.0.1", ""), ("web-1", "10.1.0.1", "")]),
         ]),
         slices(vec![
             slice("web-b", &[("web-1", "10.1.0.3", "b")]),
             slice("web-b", &[("web-0", "10.1.0.1", "b")]),
+            for_nodes(slice("web-b", &[("web-1", "10.1.0.3", "b")]), &["node-1"]),
+            for_nodes(
+                slice("web-b", &[("web-0", "10.1.0.1", "a"), ("web-1", "10.1.0.3", "")]),
+                &["node-1", "node-2"],
+            ),
         ]),
         Object {
             kind: Kind::ReplicaSet,

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use ahash::{AHashMap, AHashSet};
 
 use crate::record::{
-    AddressFamily, Endpoint, EndpointSlice, ExternalWorkload, Key, Kind, Labels, Phase, Pod, PortTarget,
-    Record, Service, ServiceKind, TargetKind, Text,
+    AddressFamily, Closest, Endpoint, EndpointSlice, ExternalWorkload, Hint, Key, Kind, Labels, List, Phase,
+    Pod, PortTarget, Record, Service, ServiceKind, TargetKind, Text,
 };
 
 /// Names and numbers of ports.
@@ -79,13 +79,11 @@ fn of_service(service: &Service, workloads: &Workloads<'_>) -> Vec<EndpointSlice
             groups.entry((ip.is_ipv6(), ports.clone())).or_default().push(endpoint);
         }
     }
-    let hinted = service.prefers_close
-        && groups.values().flatten().filter(|it| it.ready).all(|endpoint| endpoint.zone.is_some());
     let mut slices = Vec::new();
     for ((v6, ports), mut endpoints) in groups {
         endpoints.sort_by_key(|endpoint| endpoint.ip);
-        for endpoint in endpoints.iter_mut().filter(|_| hinted) {
-            endpoint.hints = endpoint.zone.iter().cloned().collect();
+        for endpoint in endpoints.iter_mut().filter(|endpoint| endpoint.ready) {
+            endpoint.hints = hints(service.closest, endpoint);
         }
         let name = format!("{}-derived-{}", service.key.name, slices.len());
         slices.push(EndpointSlice {
@@ -99,6 +97,13 @@ fn of_service(service: &Service, workloads: &Workloads<'_>) -> Vec<EndpointSlice
         });
     }
     slices
+}
+
+/// The hints of a ready endpoint; whether all have some is looked at by those who follow them.
+fn hints(closest: Option<Closest>, endpoint: &Endpoint) -> List<Hint> {
+    let zone = endpoint.zone.iter().filter(|_| closest.is_some()).cloned().map(Hint::Zone);
+    let node = endpoint.node.iter().filter(|_| closest == Some(Closest::Node)).cloned().map(Hint::Node);
+    zone.chain(node).collect()
 }
 
 // === impl Workloads ===
@@ -186,7 +191,7 @@ impl Workload<'_> {
                     hostname: pod.hostname.as_ref().filter(named).map(|(hostname, _)| hostname.clone()),
                     node: pod.node.clone(),
                     zone: zone.map(|zone| Text::clone(zone)),
-                    hints: Box::default(),
+                    hints: List::default(),
                     target: Some((TargetKind::Pod, pod.key.clone())),
                 }
             }
@@ -198,7 +203,7 @@ impl Workload<'_> {
                 hostname: None,
                 node: None,
                 zone: None,
-                hints: Box::default(),
+                hints: List::default(),
                 target: Some((TargetKind::ExternalWorkload, external.key.clone())),
             },
         }
@@ -260,9 +265,9 @@ mod tests {
         let endpoint = &slices[0].endpoints[0];
         assert_eq!(slices[0].endpoints.len(), 1, "the Service has one family");
         assert!(endpoint.ready && endpoint.hostname.as_deref() == Some("a"));
-        assert_eq!(endpoint.hints.as_ref(), [Text::from("east")]);
+        assert_eq!(*endpoint.hints, [Hint::Zone("east".into())]);
         let leaving = &slices[1].endpoints[0];
-        assert!(!leaving.ready && leaving.serving && leaving.terminating);
+        assert!(!leaving.ready && leaving.serving && leaving.terminating && leaving.hints.is_empty());
     }
 
     #[test]
