@@ -169,12 +169,8 @@ async fn the_output_of_a_connection_is_bounded_as_configured() {
         script.h2.send_buffer = Some(send_buffer);
         let mut engine = script.run();
         let mut frames = Frames::new();
-        // Windows as large as they can be, so that only the output bounds.
-        frame::write_window_update(0, 0x7fff_0000, &mut frames.bytes);
-        for _ in 0..20 {
-            let id = frames.request("/big/3000000", End::Stream);
-            frame::write_window_update(id, 0x7fff_0000, &mut frames.bytes);
-        }
+        // Only the output bounds.
+        frames.unbounded("/big/3000000", 20);
         let mut client = Raw::connect(engine.addr).await;
         client.send(&frames.bytes).await;
         engine.settled(Direction::Response).await;

@@ -42,6 +42,15 @@ impl Frames {
         self.open(&list, end)
     }
 
+    /// Requests with windows as large as they can be, so that those bound nothing.
+    pub(crate) fn unbounded(&mut self, path: &str, count: usize) {
+        frame::write_window_update(0, 0x7fff_0000, &mut self.bytes);
+        for _ in 0..count {
+            let id = self.request(path, End::Stream);
+            frame::write_window_update(id, 0x7fff_0000, &mut self.bytes);
+        }
+    }
+
     /// Opens a stream with any fields.
     pub(crate) fn open(&mut self, list: &HeaderList, end: End) -> u32 {
         let id = self.next;
@@ -227,12 +236,8 @@ async fn a_client_that_does_not_read_stops_its_server() {
         let mut http1 = Raw::connect(engine.addr).await;
         http1.send("GET /big/60000000 HTTP/1.1\r\nhost: a\r\n\r\n").await;
         let mut frames = Frames::new();
-        // Windows as large as they can be, so that only the socket holds it back.
-        frame::write_window_update(0, 0x7fff_0000, &mut frames.bytes);
-        for _ in 0..5 {
-            let id = frames.request("/big/60000000", End::Stream);
-            frame::write_window_update(id, 0x7fff_0000, &mut frames.bytes);
-        }
+        // Only the socket holds it back.
+        frames.unbounded("/big/60000000", 5);
         let mut http2 = Raw::connect(engine.addr).await;
         http2.send(&frames.bytes).await;
         let taken = engine.settled(Direction::Response).await;
