@@ -22,6 +22,8 @@ use linkerd2_proxy_api::{destination, inbound, outbound};
 use mesh_api::faults::faults_server::FaultsServer;
 use mesh_api::trust::trust_bundle_server::TrustBundleServer;
 use parking_lot::Mutex;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
 use rustls::server::WebPkiClientVerifier;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
@@ -29,7 +31,7 @@ use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tonic::service::Routes;
 
-use super::authority::Authority;
+use super::authority::{Authority, Leaf};
 use super::namespace::Namespace;
 
 pub use certify::Certify;
@@ -80,6 +82,8 @@ struct State {
     bundle: Table<mesh_api::trust::Bundle>,
     faults: Table<mesh_api::faults::FaultSet>,
     calls: Mutex<Vec<Call>>,
+    /// Anchors of clients.
+    clients: Mutex<RootCertStore>,
     collector: Collector,
     /// Connections end when this changes.
     epoch: watch::Sender<u64>,
@@ -104,6 +108,7 @@ impl ControlPlane {
                 bundle: Table::new(Answer::Status(tonic::Code::Unimplemented, "no bundle".to_owned())),
                 faults: Table::new(Answer::Value(mesh_api::faults::FaultSet::default())),
                 calls: Mutex::default(),
+                clients: Mutex::new(RootCertStore::empty()),
                 collector: Collector::default(),
                 epoch: watch::Sender::new(0),
                 open: watch::Sender::new(true),
@@ -116,14 +121,18 @@ impl ControlPlane {
     /// # Errors
     /// When the address cannot be bound, or no certificate can be made.
     pub fn serve(&self, namespace: &Namespace, address: SocketAddr, security: &Security) -> Result<()> {
-        let tls = match security {
+        let leaf = match security {
             Security::Plain => None,
-            Security::Mesh(names) => Some(self.acceptor(names)?),
+            Security::Mesh(names) => {
+                let (authority, names) = (self.authority(), names.iter().map(String::as_str));
+                self.trust(&authority)?;
+                Some(Arc::new(authority.leaf(&names.collect::<Vec<_>>(), Duration::from_secs(86_400))?))
+            }
         };
         let listener = namespace
             .run(async move { TcpListener::bind(address).await })
             .with_context(|| format!("cannot listen on {address}"))?;
-        namespace.spawn(accept(self.state.clone(), listener, tls));
+        namespace.spawn(accept(self.state.clone(), listener, leaf));
         Ok(())
     }
 
@@ -147,6 +156,15 @@ impl ControlPlane {
     /// Signs with another authority from now on.
     pub fn set_authority(&self, authority: Arc<Authority>) {
         self.state.identities.set_authority(authority);
+    }
+
+    /// Serves clients as well from now on whose certificates are of this authority.
+    ///
+    /// # Errors
+    /// Never for an authority made here.
+    pub fn trust(&self, authority: &Authority) -> Result<()> {
+        let anchor = CertificateDer::from(authority.der().to_vec());
+        self.state.clients.lock().add(anchor).context("an unusable anchor")
     }
 
     /// Tells proxies that these are the trust anchors now.
@@ -242,12 +260,15 @@ impl ControlPlane {
     pub fn return_again(&self) {
         self.state.open.send_replace(true);
     }
+}
 
-    fn acceptor(&self, names: &[String]) -> Result<TlsAcceptor> {
-        let authority = self.authority();
-        let names: Vec<&str> = names.iter().map(String::as_str).collect();
-        let (chain, key) = authority.leaf(&names, Duration::from_secs(86_400))?.parts();
-        let verifier = WebPkiClientVerifier::builder(authority.roots()?)
+// === impl State ===
+
+impl State {
+    /// Takes mesh TLS by this certificate, from whoever is trusted at the moment.
+    fn acceptor(&self, leaf: &Leaf) -> Result<TlsAcceptor> {
+        let (chain, key) = leaf.parts();
+        let verifier = WebPkiClientVerifier::builder(Arc::new(self.clients.lock().clone()))
             .allow_unauthenticated()
             .build()
             .context("no verifier of clients")?;
@@ -258,11 +279,7 @@ impl ControlPlane {
         config.alpn_protocols = vec![b"h2".to_vec()];
         Ok(TlsAcceptor::from(Arc::new(config)))
     }
-}
 
-// === impl State ===
-
-impl State {
     fn record(&self, method: &'static str, key: &str, context: &str) {
         #[allow(clippy::disallowed_methods, reason = "when a proxy called is what a test asks about")]
         let at = Instant::now();
@@ -271,7 +288,7 @@ impl State {
     }
 }
 
-async fn accept(state: Arc<State>, listener: TcpListener, tls: Option<TlsAcceptor>) {
+async fn accept(state: Arc<State>, listener: TcpListener, leaf: Option<Arc<Leaf>>) {
     let routes = Routes::new(IdentityServer::from_arc(state.clone()))
         .add_service(DestinationServer::from_arc(state.clone()))
         .add_service(OutboundPoliciesServer::from_arc(state.clone()))
@@ -284,8 +301,8 @@ async fn accept(state: Arc<State>, listener: TcpListener, tls: Option<TlsAccepto
         if !*state.open.borrow() {
             continue;
         }
-        let (routes, tls, mut epoch) = (routes.clone(), tls.clone(), state.epoch.subscribe());
-        epoch.mark_unchanged();
+        let (routes, mut epoch) = (routes.clone(), state.epoch.subscribe());
+        let tls = leaf.as_ref().map(|leaf| state.acceptor(leaf));
         tokio::spawn(async move {
             tokio::select! {
                 () = secure(stream, tls, routes) => {}
@@ -296,11 +313,12 @@ async fn accept(state: Arc<State>, listener: TcpListener, tls: Option<TlsAccepto
     }
 }
 
-async fn secure(stream: TcpStream, tls: Option<TlsAcceptor>, routes: Routes) {
+async fn secure(stream: TcpStream, tls: Option<Result<TlsAcceptor>>, routes: Routes) {
     let _ = stream.set_nodelay(true);
     match tls {
         None => speak(stream, routes).await,
         Some(tls) => {
+            let tls = tls.expect("a certificate that was made for this");
             // A proxy that does not trust us goes away.
             if let Ok(stream) = tls.accept(stream).await {
                 speak(stream, routes).await;
