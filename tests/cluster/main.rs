@@ -152,6 +152,23 @@ fn an_unusable_document_is_an_error_that_says_why() {
 }
 
 #[test]
+fn the_api_server_goes_away_and_comes_back_with_all_it_knew() {
+    let turn = STARTING.lock();
+    let cluster = Cluster::start_own(Level::ApiServer).unwrap();
+    drop(turn);
+    let reaches =
+        || output_of(&mut cluster.kubectl(["get", "configmap", "kept", "--request-timeout=2s"])).unwrap();
+    stdout_of(&mut cluster.kubectl(["create", "configmap", "kept"])).unwrap();
+    assert!(reaches().status.success());
+    for _ in 0..2 {
+        let meanwhile = cluster.without_api_server(reaches).unwrap();
+        assert!(!meanwhile.status.success(), "the API server answered while it was away");
+        assert!(reaches().status.success());
+    }
+    assert!(!cluster.dir().join("ended").exists(), "that is not the end of a part");
+}
+
+#[test]
 fn nothing_outlives_a_killed_process() {
     let _turn = STARTING.lock();
     let mut child = Command::new(env!("CARGO_BIN_EXE_test-cluster"))

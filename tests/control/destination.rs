@@ -1,13 +1,15 @@
 //! Discovery and policy as the chart starts them, with the rights that the chart gives: proxies are answered, bad objects
 //! refused, statuses and slices written by the holder of the lease, and nothing of it lost when a replica ends.
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use linkerd2_proxy_api::destination::destination_client::DestinationClient;
-use linkerd2_proxy_api::destination::{GetDestination, update::Update};
+use linkerd2_proxy_api::destination::{self, GetDestination, update::Update};
 use linkerd2_proxy_api::inbound::inbound_server_policies_client::InboundServerPoliciesClient;
 use linkerd2_proxy_api::inbound::{PortSpec, proxy_protocol::Kind};
+use linkerd2_proxy_api::net::TcpAddress;
 use serde_json::{Value, json};
 use tonic::transport::Channel;
 
@@ -43,9 +45,12 @@ impl Replica {
 
     /// As [`Replica::start`], with more arguments.
     pub(crate) fn start_with(lab: &Lab, pod: &str, more: &[String]) -> Self {
-        let mut replica = Self::launch(lab, lab.cluster.server(), pod, more);
-        replica.process = replica.process.ready();
-        replica
+        Self::launch(lab, lab.cluster.server(), pod, more).ready()
+    }
+
+    pub(crate) fn ready(mut self) -> Self {
+        self.process = self.process.ready();
+        self
     }
 
     fn launch(lab: &Lab, server: &str, pod: &str, more: &[String]) -> Self {
@@ -79,15 +84,24 @@ pub(crate) fn addresses(replica: &Replica, path: &str) -> Option<Vec<String>> {
         let request = GetDestination { path: path.to_owned(), ..GetDestination::default() };
         let mut stream = client.get(request).await.ok()?.into_inner();
         match stream.message().await.unwrap()?.update? {
-            Update::Add(set) => {
-                let text = |address: linkerd2_proxy_api::net::TcpAddress| {
-                    SocketAddr::try_from(address).unwrap().to_string()
-                };
-                Some(set.addrs.into_iter().map(|it| text(it.addr.unwrap())).collect())
-            }
+            Update::Add(set) => Some(set.addrs.into_iter().map(|it| text(it.addr.unwrap())).collect()),
             _ => Some(Vec::new()),
         }
     })
+}
+
+/// Takes what a message says into what was known before it.
+pub(crate) fn take(known: &mut BTreeSet<String>, message: destination::Update) {
+    match message.update.unwrap() {
+        Update::Add(set) => known.extend(set.addrs.into_iter().map(|it| text(it.addr.unwrap()))),
+        Update::Remove(set) => known.retain(|known| !set.addrs.iter().any(|gone| text(*gone) == *known)),
+        Update::NoEndpoints(_) => known.clear(),
+    }
+}
+
+/// An address as people write it.
+pub(crate) fn text(address: TcpAddress) -> String {
+    SocketAddr::try_from(address).unwrap().to_string()
 }
 
 /// A Service `web` and a pod behind it. The slice controller makes the slice of the two; nothing here does.
@@ -141,7 +155,7 @@ fn proxies_are_answered_from_a_real_cluster_and_users_told() {
     let overlapping = json!({"apiVersion": "policy.linkerd.io/v1alpha1", "kind": "NetworkAuthentication",
         "metadata": {"name": "nobody", "namespace": namespace},
         "spec": {"networks": [{"cidr": "10.0.0.0/8", "except": ["10.0.0.0/8"]}]}});
-    let said = eventually("the webhook to be asked", || lab.try_apply(&overlapping.to_string()).err());
+    let said = eventually("the webhook to be asked", || lab.try_create(&overlapping.to_string()).err());
     assert!(said.contains("leaves nothing of 10.0.0.0/8"), "{said}");
 
     // The holder of the lease writes the status of a route…
@@ -160,23 +174,11 @@ fn proxies_are_answered_from_a_real_cluster_and_users_told() {
     let vm = json!({"apiVersion": "workload.linkerd.io/v1beta1", "kind": "ExternalWorkload",
         "metadata": {"name": "vm", "namespace": namespace, "labels": {"app": "web"}},
         "spec": {"meshTLS": {"identity": "spiffe://example.org/vm", "serverName": "vm.example.org"},
-            "workloadIPs": [{"ip": "192.168.9.9"}], "ports": [{"name": "http", "port": 8080}]},
-        "status": {"conditions": [{"type": "Ready", "status": "True"}]}});
+            "workloadIPs": [{"ip": "192.168.9.9"}], "ports": [{"name": "http", "port": 8080}]}});
     lab.apply(&vm.to_string());
-    let status = json!({"status": {"conditions": [{"type": "Ready", "status": "True",
-        "lastProbeTime": "2030-01-01T00:00:00Z", "lastTransitionTime": "2030-01-01T00:00:00Z", "reason": "Test",
-        "message": "up"}]}});
-    lab.kubectl(&[
-        "patch",
-        "externalworkload",
-        "vm",
-        "--namespace",
-        &namespace,
-        "--subresource=status",
-        "--type=merge",
-        "--patch",
-        &status.to_string(),
-    ]);
+    let status = json!({"conditions": [{"type": "Ready", "status": "True", "lastProbeTime": "2030-01-01T00:00:00Z",
+        "lastTransitionTime": "2030-01-01T00:00:00Z", "reason": "Test", "message": "up"}]});
+    lab.patch_status(&namespace, "externalworkload", "vm", &status);
     eventually("the address of the workload outside", || {
         let found = addresses(&replica, &path)?;
         found.contains(&"192.168.9.9:8080".to_owned()).then_some(())

@@ -10,7 +10,7 @@ use serde_json::json;
 use tonic::Code;
 
 use crate::identity::{AUDIENCE, Identity, csr, name_of};
-use crate::kit::{Gate, Lab, NAMESPACE, eventually, lab};
+use crate::kit::{Gate, Lab, NAMESPACE, eventually, lab, within};
 
 #[test]
 fn without_the_api_server_nobody_is_believed_and_with_it_all_is_well_again() {
@@ -78,10 +78,7 @@ fn the_holder_of_the_lease_renews_the_issuer_and_a_frozen_one_is_replaced() {
     let second = start("identity-b");
     first.process.signal(Signal::SIGSTOP);
     let frozen = Instant::now();
-    while !held(&second) {
-        assert!(frozen.elapsed() < Duration::from_secs(60), "nobody takes the lease");
-        std::thread::sleep(Duration::from_millis(500));
-    }
+    within(Duration::from_secs(60), "somebody to take the lease", || held(&second).then_some(()));
     assert!(
         frozen.elapsed() > Duration::from_secs(20),
         "the lease was taken from one who still believed in it"

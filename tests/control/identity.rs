@@ -216,16 +216,15 @@ fn a_bad_issuer_is_passed_over_and_a_good_one_is_taken_at_once() {
 #[test]
 fn an_expired_issuer_signs_nothing_until_it_is_replaced() {
     let lab = lab();
-    let short = anchored(Timestamp::now(), SignedDuration::from_secs(4));
+    let namespace = lab.namespace("expired");
+    let (name, token) = (name_of("default", &namespace), lab.token(&namespace, "default", &[AUDIENCE]));
+    let short = anchored(Timestamp::now(), SignedDuration::from_secs(10));
     let issuer = [("tls.crt", &*short.issuer.certificate_pem()), ("tls.key", &*short.issuer.key_pem())];
     let mut identity =
         Identity::start_with(lab, &issuer, &short.bundle(), &["--identity-scheme=kubernetes.io/tls"]).ready();
-    let namespace = lab.namespace("expired");
-    let (name, token) = (name_of("default", &namespace), lab.token(&namespace, "default", &[AUDIENCE]));
-    if let Ok(given) = identity.certify(&name, &token, csr(&name)) {
-        let leaf = Certificate::from_der(given.leaf_certificate).unwrap();
-        assert_eq!(leaf.validity().not_after, short.issuer.certificate().validity().not_after);
-    }
+    let given = identity.certify(&name, &token, csr(&name)).unwrap();
+    let leaf = Certificate::from_der(given.leaf_certificate).unwrap();
+    assert_eq!(leaf.validity().not_after, short.issuer.certificate().validity().not_after);
     let status = eventually("the issuer's end", || identity.certify(&name, &token, csr(&name)).err());
     assert_eq!(status.code(), Code::Unknown, "{status}");
     assert!(status.message().contains("not valid anymore. Expired on"), "{status}");

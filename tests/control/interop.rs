@@ -9,34 +9,45 @@ use std::sync::MutexGuard;
 
 use mesh_tests::artifact::{self, Profile};
 use mesh_tests::cluster::Forward;
-use mesh_tests::mesh::{App, World, addresses, http};
+use mesh_tests::mesh::{App, Pod, World, addresses, http};
 use serde_json::{Value, json};
 
 use crate::destination::{Replica, turn};
 use crate::identity::{AUDIENCE, Identity, name_of};
-use crate::kit::{Lab, eventually, lab};
+use crate::kit::{Lab, NAMESPACE, eventually, lab};
 
 /// The variable that names another binary.
 const OTHER: &str = "LINKERD_PROXY_UNDER_TEST";
 
 /// Two pods whose proxies have only this control plane.
-struct Pair {
-    world: World,
+pub(crate) struct Pair {
+    pub(crate) world: World,
     /// Another application of the server pod, for a split.
     _second: App,
-    lab: &'static Lab,
-    namespace: String,
+    pub(crate) lab: &'static Lab,
+    pub(crate) namespace: String,
+    pub(crate) programs: Programs,
     service: SocketAddr,
-    _identity: Identity,
-    _replica: Replica,
+    identity: Identity,
+    replica: Replica,
     _turn: MutexGuard<'static, ()>,
+    _led: Vec<Led>,
+}
+
+/// What pods are made of.
+pub(crate) struct Programs {
+    pub(crate) proxy: PathBuf,
+    pub(crate) init: PathBuf,
+}
+
+/// What a pod needs to be led to the control plane; dropping it ends that.
+pub(crate) struct Led {
     _ways: Vec<Forward>,
-    _folders: Vec<tempfile::TempDir>,
+    _folder: tempfile::TempDir,
 }
 
 impl Pair {
-    fn start() -> Self {
-        let lab = lab();
+    pub(crate) fn start(lab: &'static Lab) -> Self {
         let turn = turn(lab);
         let proxy = named(OTHER)
             .unwrap_or_else(|| artifact::build("linkerd2-proxy", "linkerd2-proxy", Profile::Dev).unwrap());
@@ -53,49 +64,41 @@ impl Pair {
         lab.pod(&namespace, "server", &json!({"app": "server"}), addresses::SERVER);
         let ip = lab.live(&namespace, "service", "web")["spec"]["clusterIP"].as_str().unwrap().to_owned();
 
-        let mut world = World::new(&proxy, &init).unwrap();
+        let world = World::new(&proxy, &init).unwrap();
         let everywhere = SocketAddr::from(([0, 0, 0, 0], 8081));
         let second = App::start(&world.server.namespace, everywhere, "second").unwrap();
-        let anchors = lab.identity.bundle().to_pem();
-        let identity_name = name_of("default", &namespace);
-        let components =
-            [("DESTINATION", replica.discovery), ("POLICY", replica.policy), ("IDENTITY", identity.addr)];
-        let (mut ways, mut folders) = (Vec::new(), Vec::new());
-        for (pod, name) in [(&mut world.client, "client"), (&mut world.server, "server")] {
-            let folder = tempfile::tempdir().unwrap();
-            let token = lab.token(&namespace, "default", &[AUDIENCE]);
-            pod.config.identity(&identity_name, &anchors, &token, folder.path()).unwrap();
-            folders.push(folder);
-            pod.config
-                .set("DESTINATION_CONTEXT", json!({"ns": namespace, "pod": name}))
-                .set("POLICY_WORKLOAD", json!({"ns": namespace, "pod": name}));
-            for (component, target) in components {
-                // The control plane's ports are where its own proxy would be: on the pod's loopback.
-                let (network, port) = (lab.network_path(), target.port());
-                let way = pod.namespace.call(move || Forward::start(port, &network, target)).unwrap();
-                pod.config.set(&format!("{component}_SVC_ADDR"), way.local_addr());
-                pod.config.env.remove(&format!("{component}_SVC_NAME"));
-                ways.push(way);
-            }
-        }
-        world.start_proxies().unwrap();
         let service = SocketAddr::from((ip.parse::<Ipv4Addr>().unwrap(), 80));
-        Self {
+        let mut pair = Self {
             world,
             _second: second,
             lab,
             namespace,
+            programs: Programs { proxy, init },
             service,
-            _identity: identity,
-            _replica: replica,
+            identity,
+            replica,
             _turn: turn,
-            _ways: ways,
-            _folders: folders,
+            _led: Vec::new(),
+        };
+        let components = pair.components();
+        for (pod, name) in [(&mut pair.world.client, "client"), (&mut pair.world.server, "server")] {
+            pair._led.push(lead(lab, pod, components, (&pair.namespace, name, "default")));
         }
+        pair.world.start_proxies().unwrap();
+        pair
+    }
+
+    /// Where the parts of the control plane are, in the lab's network.
+    pub(crate) fn components(&self) -> [(&'static str, SocketAddr); 3] {
+        [
+            ("DESTINATION", self.replica.discovery),
+            ("POLICY", self.replica.policy),
+            ("IDENTITY", self.identity.addr),
+        ]
     }
 
     /// Status and body of a call from the client to the Service.
-    fn get(&self, path: &str) -> (u16, String) {
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
         let authority = format!("web.{}.svc.cluster.local", self.namespace);
         let request = http::get(::http::Version::HTTP_11, &authority, path).unwrap();
         let service = self.service;
@@ -118,6 +121,32 @@ impl Pair {
     }
 }
 
+/// Gives the proxy of a pod (its namespace, name and account) an identity of its own and the way to the control plane.
+pub(crate) fn lead(
+    lab: &Lab,
+    pod: &mut Pod,
+    components: [(&'static str, SocketAddr); 3],
+    (namespace, name, account): (&str, &str, &str),
+) -> Led {
+    let folder = tempfile::tempdir().unwrap();
+    let (anchors, token) = (lab.identity.bundle().to_pem(), lab.token(namespace, account, &[AUDIENCE]));
+    pod.config.identity(&name_of(account, namespace), &anchors, &token, folder.path()).unwrap();
+    pod.config
+        .set("DESTINATION_CONTEXT", json!({"ns": namespace, "pod": name}))
+        .set("POLICY_WORKLOAD", json!({"ns": namespace, "pod": name}))
+        .set("TAP_SVC_NAME", name_of("linkerd-tap", NAMESPACE));
+    let mut ways = Vec::new();
+    for (component, target) in components {
+        // The control plane's ports are where its own proxy would be: on the pod's loopback.
+        let (network, port) = (lab.network_path(), target.port());
+        let way = pod.namespace.call(move || Forward::start(port, &network, target)).unwrap();
+        pod.config.set(&format!("{component}_SVC_ADDR"), way.local_addr());
+        pod.config.env.remove(&format!("{component}_SVC_NAME"));
+        ways.push(way);
+    }
+    Led { _ways: ways, _folder: folder }
+}
+
 fn service(namespace: &str, name: &str, port: u16) -> Value {
     json!({"apiVersion": "v1", "kind": "Service",
         "metadata": {"name": name, "namespace": namespace, "annotations": {"retry.linkerd.io/http": "5xx"}},
@@ -131,7 +160,7 @@ fn named(variable: &str) -> Option<PathBuf> {
 
 #[test]
 fn proxies_are_certified_told_where_to_go_and_whom_to_let_in() {
-    let pair = Pair::start();
+    let pair = Pair::start(lab());
     eventually("the client reaches the server by the Service", || {
         (pair.get("/name") == (200, "web".to_owned())).then_some(())
     });

@@ -20,10 +20,12 @@ use base64::engine::general_purpose::STANDARD;
 use jiff::{SignedDuration, Timestamp};
 use manifests::values::coalesce;
 use manifests::{Chart, Release};
-use mesh_pki::SystemEntropy;
 use mesh_pki::generate::{Identity, Request};
-use mesh_tests::cluster::{Cluster, Level, output_of, stdout_of};
+use mesh_pki::{Bundle, SystemEntropy};
+use mesh_tests::cluster::{Cluster, Level, output_of, stdout_of, stdout_with_input};
 use nix::sched::{CloneFlags, setns, unshare};
+use rustls::client::WantsClientCert;
+use rustls::{ClientConfig, ConfigBuilder, RootCertStore};
 use serde_json::{Value, json};
 
 /// The address of everything that the API server has to reach.
@@ -103,18 +105,13 @@ impl Lab {
     /// Applies a manifest as the administrator.
     pub(crate) fn apply(&self, manifest: &str) -> String {
         let mut kubectl = self.cluster.kubectl(["apply", "--server-side", "--force-conflicts", "-f", "-"]);
-        let output = with_input(&mut kubectl, manifest);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-        String::from_utf8(output.stdout).unwrap()
+        stdout_with_input(&mut kubectl, manifest).unwrap()
     }
 
-    /// Applies a manifest and returns what is said, whatever it is.
-    pub(crate) fn try_apply(&self, manifest: &str) -> Result<String, String> {
-        let output = with_input(&mut self.cluster.kubectl(["create", "-f", "-"]), manifest);
-        match output.status.success() {
-            true => Ok(String::from_utf8(output.stdout).unwrap()),
-            false => Err(String::from_utf8(output.stderr).unwrap()),
-        }
+    /// What is said to somebody who would create what a manifest names. Nothing is stored, so that it can be tried again.
+    pub(crate) fn try_create(&self, manifest: &str) -> Result<String, String> {
+        let mut kubectl = self.cluster.kubectl(["create", "--dry-run=server", "-f", "-"]);
+        stdout_with_input(&mut kubectl, manifest).map_err(|error| format!("{error:#}"))
     }
 
     /// Runs kubectl as the administrator and returns what it prints.
@@ -155,20 +152,16 @@ impl Lab {
             pod["metadata"]["labels"][key] = value.clone();
         }
         self.apply(&pod.to_string());
-        let status = json!({"status": {"phase": "Running", "podIP": ip.to_string(), "podIPs": [{"ip": ip.to_string()}],
-            "conditions": [{"type": "Ready", "status": "True"}]}});
-        let patch = status.to_string();
-        self.kubectl(&[
-            "patch",
-            "pod",
-            name,
-            "--namespace",
-            namespace,
-            "--subresource=status",
-            "--type=merge",
-            "--patch",
-            &patch,
-        ]);
+        let status = json!({"phase": "Running", "podIP": ip.to_string(), "podIPs": [{"ip": ip.to_string()}],
+            "conditions": [{"type": "Ready", "status": "True"}]});
+        self.patch_status(namespace, "pod", name, &status);
+    }
+
+    /// Writes the status of an object, as its controller does.
+    pub(crate) fn patch_status(&self, namespace: &str, kind: &str, name: &str, status: &Value) {
+        let patch = json!({"status": status}).to_string();
+        let object = ["patch", kind, name, "--namespace", namespace, "--subresource=status"];
+        self.kubectl(&[&object[..], &["--type=merge", "--patch", &patch]].concat());
     }
 
     /// A token of an account, for an audience, as the kubelet would mount it.
@@ -468,14 +461,12 @@ impl Gate {
             "table inet gate {{\n chain lost {{\n type filter hook input priority 0\n \
              tcp dport {port} drop\n tcp sport {port} drop\n }}\n}}\n"
         );
-        let output = with_input(Command::new("nft").args(["-f", "-"]), &rules);
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        stdout_with_input(Command::new("nft").args(["-f", "-"]), &rules).unwrap();
     }
 
     /// Lets packets through again.
     pub(crate) fn deliver(&self) {
-        let status = Command::new("nft").args(["delete", "table", "inet", "gate"]).status().unwrap();
-        assert!(status.success());
+        stdout_of(Command::new("nft").args(["delete", "table", "inet", "gate"])).unwrap();
     }
 
     /// Takes connections again.
@@ -521,15 +512,32 @@ pub(crate) fn free_port() -> u16 {
 
 /// Waits until `probe` finds something.
 #[track_caller]
-pub(crate) fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
+pub(crate) fn eventually<T>(what: &str, probe: impl FnMut() -> Option<T>) -> T {
+    within(PATIENCE, what, probe)
+}
+
+/// The same for what takes its time.
+#[track_caller]
+pub(crate) fn within<T>(limit: Duration, what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + limit;
     loop {
         if let Some(found) = probe() {
             return found;
         }
-        assert!(Instant::now() < deadline, "{what}: not within {PATIENCE:?}");
+        assert!(Instant::now() < deadline, "{what}: not within {limit:?}");
         std::thread::sleep(Duration::from_millis(50));
     }
+}
+
+/// A client of TLS that trusts these authorities and no other; the caller says who it is itself.
+pub(crate) fn trusting(bundle: &Bundle) -> ConfigBuilder<ClientConfig, WantsClientCert> {
+    let mut roots = RootCertStore::empty();
+    bundle.certificates().iter().for_each(|anchor| roots.add(anchor.der().clone()).unwrap());
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
 }
 
 /// Runs a future on this thread, which is where the network is.
@@ -548,11 +556,4 @@ fn get(addr: SocketAddr, path: &str) -> (u16, String) {
     let status = text.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
     let body = text.split_once("\r\n\r\n").map(|(_, body)| body.to_owned()).unwrap_or_default();
     (status, body)
-}
-
-fn with_input(command: &mut Command, input: &str) -> std::process::Output {
-    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    let mut child = command.spawn().unwrap();
-    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
-    child.wait_with_output().unwrap()
 }

@@ -10,6 +10,7 @@ use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tonic::Streaming;
 
+use crate::destination::text;
 use crate::kit::{PATIENCE, eventually, free_port};
 
 /// The process; dropping it kills it.
@@ -48,10 +49,7 @@ fn pod(name: &str, ip: &str) -> Value {
 async fn added(stream: &mut Streaming<linkerd2_proxy_api::destination::Update>) -> Vec<String> {
     let message = tokio::time::timeout(PATIENCE, stream.message()).await.expect("no message came");
     match message.unwrap().expect("the stream ended").update.unwrap() {
-        Update::Add(set) => {
-            let text = |addr| SocketAddr::try_from(addr).unwrap().to_string();
-            set.addrs.into_iter().map(|it| text(it.addr.unwrap())).collect()
-        }
+        Update::Add(set) => set.addrs.into_iter().map(|it| text(it.addr.unwrap())).collect(),
         other => panic!("{other:?}"),
     }
 }

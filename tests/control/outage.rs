@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use linkerd2_proxy_api::destination::GetDestination;
 use linkerd2_proxy_api::destination::destination_client::DestinationClient;
-use linkerd2_proxy_api::destination::{GetDestination, update::Update};
 use linkerd2_proxy_api::inbound::PortSpec;
 use linkerd2_proxy_api::inbound::inbound_server_policies_client::InboundServerPoliciesClient;
 use rustls::pki_types::ServerName;
@@ -16,9 +16,9 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use crate::destination::{Replica, addresses, channel, pod_of_web, web};
+use crate::destination::{Replica, addresses, channel, pod_of_web, take, web};
 use crate::injector::Injector;
-use crate::kit::{ADDRESS, Gate, Lab, NAMESPACE, Process, eventually, free_port, run};
+use crate::kit::{ADDRESS, Gate, Lab, NAMESPACE, Process, eventually, free_port, run, trusting};
 
 /// How long it is gone.
 const OUTAGE: Duration = Duration::from_secs(95);
@@ -29,19 +29,7 @@ const SECONDS: Duration = Duration::from_secs(20);
 /// Asks a webhook as the API server does; status 0 when the connection ends.
 fn review(lab: &Lab, port: u16, service: &str, request: &Value) -> (u16, Value) {
     let authorities = lab.secret(&format!("{service}-tls"), "ca.crt");
-    ask(&authorities, port, service, request)
-}
-
-fn ask(authorities: &str, port: u16, service: &str, request: &Value) -> (u16, Value) {
-    let bundle = mesh_pki::parse_bundle(authorities.as_bytes()).unwrap();
-    let mut roots = rustls::RootCertStore::empty();
-    bundle.certificates().iter().for_each(|anchor| roots.add(anchor.der().clone()).unwrap());
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let config = trusting(&mesh_pki::parse_bundle(authorities.as_bytes()).unwrap()).with_no_client_auth();
     let review = json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request})
         .to_string();
     let text = format!(
@@ -71,7 +59,7 @@ fn request(kind: &str, namespace: &str, object: &Value) -> Value {
 /// The streams of many proxies, held for the whole test.
 struct Streams {
     runtime: tokio::runtime::Runtime,
-    endpoints: Vec<tokio::task::JoinHandle<String>>,
+    endpoints: Vec<tokio::task::JoinHandle<()>>,
     known: Vec<tokio::sync::watch::Receiver<BTreeSet<String>>>,
 }
 
@@ -92,19 +80,8 @@ impl Streams {
                 let mut client = DestinationClient::new(channel(address).await);
                 let request = GetDestination { path, ..GetDestination::default() };
                 let mut stream = client.get(request).await.unwrap().into_inner();
-                loop {
-                    match stream.message().await {
-                        Ok(Some(update)) => sender.send_modify(|known| match update.update.unwrap() {
-                            Update::Add(set) => {
-                                known.extend(set.addrs.into_iter().map(|it| text(it.addr.unwrap())))
-                            }
-                            Update::Remove(set) => {
-                                known.retain(|known| !set.addrs.iter().any(|gone| text(*gone) == *known));
-                            }
-                            Update::NoEndpoints(_) => known.clear(),
-                        }),
-                        ended => return format!("{ended:?}"),
-                    }
+                while let Ok(Some(update)) = stream.message().await {
+                    sender.send_modify(|known| take(known, update));
                 }
             }));
             known.push(receiver);
@@ -123,11 +100,8 @@ impl Streams {
     }
 }
 
-fn text(address: linkerd2_proxy_api::net::TcpAddress) -> String {
-    SocketAddr::try_from(address).unwrap().to_string()
-}
-
-fn protocol_of_port(replica: &Replica, namespace: &str, pod: &str) -> Option<String> {
+/// The name of the Server for a port of a pod.
+fn server_of_port(replica: &Replica, namespace: &str, pod: &str) -> Option<String> {
     run(async {
         let mut client = InboundServerPoliciesClient::new(channel(replica.policy).await);
         let spec = PortSpec { workload: format!("{namespace}:{pod}"), port: 8080 };
@@ -217,8 +191,7 @@ impl Running<'_> {
 fn set_up<'a>(lab: &'static Lab, gate: &'a Gate) -> Running<'a> {
     let namespace = lab.namespace("outage");
     web(lab, &namespace);
-    let mut replica = Replica::start_at(lab, &gate.server(), "linkerd-destination-outage");
-    replica.process = replica.process.ready();
+    let replica = Replica::start_at(lab, &gate.server(), "linkerd-destination-outage").ready();
     let injector = Injector::start_at(lab, &gate.server(), "linkerd-proxy-injector-outage").ready();
     let port = free_port();
     let args = [
@@ -271,7 +244,7 @@ fn an_api_server_that_is_gone_for_longer_than_a_minute_is_missed_by_nobody() {
         assert!(running.streams.all_know(&["10.200.0.1:8080"]), "what is known stays in force");
         // Newcomers are told what was known.
         assert_eq!(addresses(&running.replica, &path).unwrap(), ["10.200.0.1:8080"]);
-        assert_ne!(protocol_of_port(&running.replica, &running.namespace, "web-0").unwrap(), "late");
+        assert_ne!(server_of_port(&running.replica, &running.namespace, "web-0").unwrap(), "late");
         if rounds % 3 == 0 {
             running.reviews();
         }
@@ -290,7 +263,7 @@ fn an_api_server_that_is_gone_for_longer_than_a_minute_is_missed_by_nobody() {
         assert!(waited < SECONDS, "not caught up within {waited:?}:\n{}", running.replica.process.log());
         std::thread::sleep(Duration::from_millis(50));
     }
-    while protocol_of_port(&running.replica, &running.namespace, "web-1").as_deref() != Some("late") {
+    while server_of_port(&running.replica, &running.namespace, "web-1").as_deref() != Some("late") {
         assert!(back.elapsed() < SECONDS, "the Server is not known");
         std::thread::sleep(Duration::from_millis(50));
     }

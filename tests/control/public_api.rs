@@ -175,19 +175,8 @@ fn world(lab: &Lab, port: u16) -> String {
                 "initContainers": [{"name": "linkerd-proxy", "image": "proxy:v1", "restartPolicy": "Always",
                     "ports": [{"name": "linkerd-admin", "containerPort": port}]}]}});
         lab.apply(&pod.to_string());
-        let status = json!({"status": {"phase": "Running", "podIP": ip.to_string(), "podIPs": [{"ip": ip.to_string()}]}});
-        let (pod, patch) = (format!("{name}-1"), status.to_string());
-        lab.kubectl(&[
-            "patch",
-            "pod",
-            &pod,
-            "-n",
-            &namespace,
-            "--subresource=status",
-            "--type=merge",
-            "-p",
-            &patch,
-        ]);
+        let status = json!({"phase": "Running", "podIP": ip.to_string(), "podIPs": [{"ip": ip.to_string()}]});
+        lab.patch_status(&namespace, "pod", &format!("{name}-1"), &status);
     }
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "web", "namespace": namespace},
         "spec": {"selector": {"app": "web"}, "ports": [{"port": 80}]}});

@@ -5,15 +5,14 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use linkerd2_proxy_api::destination::GetDestination;
 use linkerd2_proxy_api::destination::destination_client::DestinationClient;
-use linkerd2_proxy_api::destination::update::Update;
-use linkerd2_proxy_api::destination::{self, GetDestination};
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use crate::destination::{Replica, channel, pod_of_web, web};
-use crate::kit::{Lab, run};
+use crate::destination::{Replica, channel, pod_of_web, take, web};
+use crate::kit::{Lab, run, within};
 
 /// A lease lasts 30 s, and is looked at every 5 s; machines are slow.
 const TAKEOVER: Duration = Duration::from_secs(60);
@@ -91,15 +90,6 @@ impl Client {
     }
 }
 
-fn take(known: &mut BTreeSet<String>, update: destination::Update) {
-    let text = |address| SocketAddr::try_from(address).unwrap().to_string();
-    match update.update.unwrap() {
-        Update::Add(set) => known.extend(set.addrs.into_iter().map(|it| text(it.addr.unwrap()))),
-        Update::Remove(set) => known.retain(|known| !set.addrs.iter().any(|gone| text(*gone) == *known)),
-        Update::NoEndpoints(_) => known.clear(),
-    }
-}
-
 fn route(namespace: &str, name: &str) -> Value {
     json!({"apiVersion": "policy.linkerd.io/v1beta3", "kind": "HTTPRoute",
         "metadata": {"name": name, "namespace": namespace},
@@ -108,30 +98,17 @@ fn route(namespace: &str, name: &str) -> Value {
 }
 
 fn status_is_written(lab: &Lab, namespace: &str, name: &str) {
-    let begun = Instant::now();
-    loop {
+    within(TAKEOVER, &format!("somebody to write the status of {name}"), || {
         let live = lab.live(namespace, "httproutes.policy.linkerd.io", name);
-        if live.pointer("/status/parents/0/conditions/0/type") == Some(&json!("Accepted")) {
-            return;
-        }
-        assert!(begun.elapsed() < TAKEOVER, "nobody wrote the status of {name}");
-        std::thread::sleep(Duration::from_millis(250));
-    }
-}
-
-fn holder(replicas: &[Replica]) -> Option<usize> {
-    replicas.iter().position(|it| it.process.metric(LEASE) == Some(1.0))
+        let kind = live.pointer("/status/parents/0/conditions/0/type");
+        (kind == Some(&json!("Accepted"))).then_some(())
+    });
 }
 
 fn wait_for_holder(replicas: &[Replica]) -> usize {
-    let begun = Instant::now();
-    loop {
-        if let Some(holder) = holder(replicas) {
-            return holder;
-        }
-        assert!(begun.elapsed() < TAKEOVER, "nobody takes the lease");
-        std::thread::sleep(Duration::from_millis(250));
-    }
+    within(TAKEOVER, "somebody to take the lease", || {
+        replicas.iter().position(|it| it.process.metric(LEASE) == Some(1.0))
+    })
 }
 
 /// Flaws it answers: streams that stayed with replicas that were gone; a replica that took the lease and knew nothing of
@@ -141,11 +118,7 @@ fn replicas_are_killed_in_turn_and_frozen_and_neither_clients_nor_statuses_suffe
     let lab: &'static Lab = Box::leak(Box::new(Lab::set_up(Timestamp::now(), &json!({}))));
     let namespace = lab.namespace("replicas");
     web(lab, &namespace);
-    let start = |number: usize| {
-        let mut replica = Replica::start_at(lab, lab.cluster.server(), &format!("destination-{number}"));
-        replica.process = replica.process.ready();
-        replica
-    };
+    let start = |number: usize| Replica::start(lab, &format!("destination-{number}"));
     let mut replicas: Vec<Replica> = (0..3).map(start).collect();
     let discovery = |replicas: &[Replica]| replicas.iter().map(|it| it.discovery).collect::<Vec<_>>();
     let path = format!("web.{namespace}.svc.cluster.local:80");
@@ -188,16 +161,15 @@ fn replicas_are_killed_in_turn_and_frozen_and_neither_clients_nor_statuses_suffe
         "the lease was taken from one who still believed in it"
     );
     frozen.process.signal(Signal::SIGCONT);
-    // Long enough for several of its rounds of writing.
+    let now = &replicas[wait_for_holder(&replicas)];
+    let settled = now.process.metric(WRITES);
+    // Long enough for several rounds of writing.
     std::thread::sleep(Duration::from_secs(12));
     assert_eq!(frozen.process.metric(WRITES).unwrap_or_default(), written, "it wrote without the lease");
     assert_eq!(frozen.process.metric(LEASE), Some(0.0));
     assert_eq!(frozen.process.admin("/ready").0, 200, "it serves as before");
-    let now = wait_for_holder(&replicas);
     // Statuses that are written are left alone: the writer's own events must not set it off again.
-    let written = replicas[now].process.metric(WRITES);
-    std::thread::sleep(Duration::from_secs(12));
-    assert_eq!(replicas[now].process.metric(WRITES), written, "what was written is written again");
+    assert_eq!(now.process.metric(WRITES), settled, "what was written is written again");
     client.knows(&wanted);
     run(async {
         let mut late = DestinationClient::new(channel(frozen.discovery).await);

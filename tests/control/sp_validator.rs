@@ -24,14 +24,14 @@ fn a_profile_that_proxies_could_not_follow_is_refused_with_its_reasons() {
     let name = format!("web.{namespace}.svc.cluster.local");
     // The schema of the definition lets this pass: a regular expression is only a string there.
     let bad = profile(&name, &namespace, "  - name: a\n    condition:\n      pathRegex: '/a('\n");
-    let said = eventually("the webhook to be asked", || lab.try_apply(&bad).err());
+    let said = eventually("the webhook to be asked", || lab.try_create(&bad).err());
     assert!(
         said.contains("linkerd-sp-validator.linkerd.io") && said.contains("spec.routes[0].condition"),
         "{said}"
     );
     let good =
         profile(&name, &namespace, "  - name: a\n    condition:\n      method: GET\n      pathRegex: '/a'\n");
-    lab.try_apply(&good).unwrap();
+    lab.try_create(&good).unwrap();
     let reviews = "admission_reviews_total{kind=\"ServiceProfile\",operation=\"CREATE\",outcome=\"";
     assert!(process.metric(&format!("{reviews}invalid")).unwrap() >= 1.0);
     assert_eq!(process.metric(&format!("{reviews}valid")), Some(1.0));

@@ -6,7 +6,7 @@ use linkerd2_proxy_api::destination::GetDestination;
 use linkerd2_proxy_api::destination::destination_client::DestinationClient;
 use tonic::{Code, Status};
 
-use crate::destination::{Replica, addresses, channel, web};
+use crate::destination::{Replica, addresses, channel, turn, web};
 use crate::kit::{Gate, eventually, lab, run};
 
 /// The first answer to a request, or how it was refused.
@@ -23,6 +23,7 @@ fn nobody_is_answered_before_the_cluster_is_known_and_nobody_kills_a_replica_tha
     // Flaws they answer: proxies were told "no endpoints" by a replica that had not read the cluster; replicas were
     // killed by their probes while they read it.
     let lab = lab();
+    let _turn = turn(lab);
     let namespace = lab.namespace("start");
     web(lab, &namespace);
     let path = format!("web.{namespace}.svc.cluster.local:80");
@@ -65,10 +66,10 @@ fn series(replica: &Replica) -> Vec<String> {
 fn what_clients_make_up_costs_neither_memory_nor_series() {
     // Flaws they answer: names that clients made up became permanent entries; metrics had a label for each of them.
     let lab = lab();
+    let _turn = turn(lab);
     let namespace = lab.namespace("made-up");
     web(lab, &namespace);
-    let mut replica = Replica::start_at(lab, lab.cluster.server(), "linkerd-destination-made-up");
-    replica.process = replica.process.ready();
+    let replica = Replica::start(lab, "linkerd-destination-made-up");
     let path = format!("web.{namespace}.svc.cluster.local:80");
     eventually("the address", || addresses(&replica, &path).filter(|found| found.len() == 1));
     let memory = || replica.process.metric("process_resident_memory_bytes").unwrap();

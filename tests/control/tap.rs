@@ -21,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::{Request, Response, Status};
 
-use crate::kit::{ADDRESS, Lab, Process, eventually, free_port, lab, linkerd, run};
+use crate::kit::{ADDRESS, Lab, Process, eventually, free_port, lab, linkerd, run, trusting};
 
 /// Addresses of the proxies that this test plays.
 pub(crate) const FIRST: Ipv4Addr = Ipv4Addr::new(127, 0, 1, 1);
@@ -130,23 +130,30 @@ fn component(lab: &Lab) -> &'static Component {
 impl Component {
     /// Starts it behind its APIService, and waits until that is available.
     pub(crate) fn start(lab: &Lab) -> Self {
-        let (port, control) = (free_port(), free_port());
+        let component = Self::launch(lab, ADDRESS, free_port());
+        component.serve(lab);
+        component
+    }
+
+    /// Starts it on an address, for proxies that are tapped at a port; nobody is led to it yet.
+    pub(crate) fn launch(lab: &Lab, address: Ipv4Addr, control: u16) -> Self {
+        let port = free_port();
         let args = [
-            format!("--apiserver-addr={ADDRESS}:{port}"),
+            format!("--apiserver-addr={address}:{port}"),
             format!("--proxy-control-port={control}"),
             "--ignore-headers=authorization,cookie".to_owned(),
             "--tls-secret=linkerd-tap-tls".to_owned(),
             "--api-service=v1alpha1.tap.linkerd.io".to_owned(),
         ];
         let process = Process::start(lab, "tap", "linkerd-tap", &args).ready();
-        lab.serve("linkerd-tap", port);
-        lab.kubectl(&[
-            "wait",
-            "apiservice/v1alpha1.tap.linkerd.io",
-            "--for=condition=Available",
-            "--timeout=60s",
-        ]);
         Self { process, port, control }
+    }
+
+    /// Leads the API server to it, and waits until it says so.
+    pub(crate) fn serve(&self, lab: &Lab) {
+        lab.serve("linkerd-tap", self.port);
+        let available = ["apiservice/v1alpha1.tap.linkerd.io", "--for=condition=Available", "--timeout=60s"];
+        lab.kubectl(&[&["wait"], &available[..]].concat());
     }
 }
 
@@ -325,13 +332,7 @@ impl Direct {
     /// Opens one; `None` when the component does not want it.
     pub(crate) async fn connect(lab: &Lab, port: u16, certificate: Option<&str>) -> Option<Self> {
         let authorities = mesh_pki::parse_bundle(lab.secret("linkerd-tap-tls", "ca.crt").as_bytes()).unwrap();
-        let mut roots = rustls::RootCertStore::empty();
-        authorities.certificates().iter().for_each(|anchor| roots.add(anchor.der().clone()).unwrap());
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let builder = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(roots);
+        let builder = trusting(&authorities);
         let config = match certificate {
             None => builder.with_no_client_auth(),
             Some(name) => {

@@ -16,7 +16,7 @@ use serde_json::json;
 use tokio::net::TcpStream;
 
 use crate::injector::Injector;
-use crate::kit::{ADDRESS, Lab, NAMESPACE, eventually, run};
+use crate::kit::{ADDRESS, Lab, NAMESPACE, eventually, run, trusting, within};
 
 const SECRET: &str = "linkerd-proxy-injector-tls";
 const CONFIG: &str = "linkerd-proxy-injector-webhook-config";
@@ -24,16 +24,7 @@ const CONFIG: &str = "linkerd-proxy-injector-webhook-config";
 /// The certificate that a server shows to a client that trusts `authorities`.
 fn shown(port: u16, authorities: &str) -> Result<Vec<u8>, String> {
     let bundle = mesh_pki::parse_bundle(authorities.as_bytes()).map_err(|error| error.to_string())?;
-    let mut roots = rustls::RootCertStore::empty();
-    for anchor in bundle.certificates() {
-        roots.add(anchor.der().clone()).unwrap();
-    }
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
+    let config = trusting(&bundle).with_no_client_auth();
     run(async {
         let stream =
             TcpStream::connect(SocketAddr::from((ADDRESS, port))).await.map_err(|e| e.to_string())?;
@@ -187,12 +178,9 @@ fn lab_is_shut_out_of_the_bundle_and_comes_back(lab: &Lab) {
         "--patch",
         r#"[{"op": "remove", "path": "/webhooks/0/clientConfig/caBundle"}]"#,
     ]);
-    let deadline = std::time::Instant::now() + Duration::from_secs(45);
     let wanted = STANDARD.encode(lab.secret(SECRET, "ca.crt"));
-    while lab.live("", "mutatingwebhookconfiguration", CONFIG)["webhooks"][0]["clientConfig"]["caBundle"]
-        != wanted
-    {
-        assert!(std::time::Instant::now() < deadline, "the bundle is not filled in again");
-        std::thread::sleep(Duration::from_millis(500));
-    }
+    within(Duration::from_secs(45), "the bundle to be filled in again", || {
+        let config = lab.live("", "mutatingwebhookconfiguration", CONFIG);
+        (config["webhooks"][0]["clientConfig"]["caBundle"] == wanted).then_some(())
+    });
 }

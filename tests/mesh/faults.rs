@@ -69,31 +69,40 @@ pub(crate) fn components_are_killed(mesh: &Mesh, client: SocketAddr) {
     traffic.end();
 }
 
+/// Takes all pods of a component away, and waits until they are gone.
+fn stop(mesh: &Mesh, component: &str) {
+    scale(mesh, component, 0);
+    let pods = ["wait", "--for=delete", "pod", "-n", "linkerd", "--timeout=60s", "-l"];
+    mesh.kubectl(&[&pods[..], &[&format!("{COMPONENT}={component}")]].concat());
+}
+
+fn scale(mesh: &Mesh, component: &str, replicas: u32) {
+    let (deployment, replicas) =
+        (format!("deployment/linkerd-{component}"), format!("--replicas={replicas}"));
+    mesh.kubectl(&["scale", &deployment, "-n", "linkerd", &replicas]);
+}
+
 /// Proxies keep the certificates that they have; `check` says what is missing, and is content again afterwards.
 pub(crate) fn identity_is_gone(mesh: &Mesh, client: SocketAddr) {
     let traffic = Traffic::begin(client);
-    mesh.kubectl(&["scale", "deployment/linkerd-identity", "-n", "linkerd", "--replicas=0"]);
-    let pods = ["wait", "--for=delete", "pod", "-n", "linkerd", "--timeout=60s", "-l"];
-    mesh.kubectl(&[&pods[..], &[&format!("{COMPONENT}=identity")]].concat());
+    stop(mesh, "identity");
     let check = mesh.linkerd(&["check", "--wait=5s"]);
     assert_eq!(check.code, 1, "{}", check.text);
     assert!(check.text.contains("linkerd-identity"), "{}", check.text);
     thread::sleep(Duration::from_secs(5));
-    mesh.kubectl(&["scale", "deployment/linkerd-identity", "-n", "linkerd", "--replicas=1"]);
+    scale(mesh, "identity", 1);
     mesh.linkerd(&["check", "--wait=120s"]).expect_success();
     traffic.end();
 }
 
 /// Whoever taps is told at once that nobody answers.
 pub(crate) fn tap_is_gone(mesh: &Mesh) {
-    mesh.kubectl(&["scale", "deployment/linkerd-tap", "-n", "linkerd", "--replicas=0"]);
-    let pods = ["wait", "--for=delete", "pod", "-n", "linkerd", "--timeout=60s", "-l"];
-    mesh.kubectl(&[&pods[..], &[&format!("{COMPONENT}=tap")]].concat());
+    stop(mesh, "tap");
     let begin = Instant::now();
     let tap = mesh.linkerd(&["tap", "deploy/server", "-n", "shop"]);
     assert!(tap.code != 0 && tap.text.contains("linkerd check"), "{}", tap.text);
     assert!(begin.elapsed() < Duration::from_secs(10), "after {:?}: {}", begin.elapsed(), tap.text);
-    mesh.kubectl(&["scale", "deployment/linkerd-tap", "-n", "linkerd", "--replicas=1"]);
+    scale(mesh, "tap", 1);
 }
 
 /// Without the webhook pods start as they are, unless the webhook is configured to forbid that.
@@ -110,16 +119,14 @@ pub(crate) fn injector_is_gone(mesh: &Mesh) {
     };
     let containers = |name: &str| mesh.containers("shop", &format!("run={name}"));
 
-    mesh.kubectl(&["scale", "deployment/linkerd-proxy-injector", "-n", "linkerd", "--replicas=0"]);
-    let pods = ["wait", "--for=delete", "pod", "-n", "linkerd", "--timeout=60s", "-l"];
-    mesh.kubectl(&[&pods[..], &[&format!("{COMPONENT}=proxy-injector")]].concat());
+    stop(mesh, "proxy-injector");
     run("open").unwrap();
     assert_eq!(containers("open"), "", "nobody could add a proxy");
     policy("Fail");
     let refused = run("closed").unwrap_err();
     assert!(refused.contains("linkerd-proxy-injector"), "{refused}");
     policy("Ignore");
-    mesh.kubectl(&["scale", "deployment/linkerd-proxy-injector", "-n", "linkerd", "--replicas=1"]);
+    scale(mesh, "proxy-injector", 1);
     mesh.linkerd(&["check", "--wait=120s"]).expect_success();
     run("meshed").unwrap();
     assert!(containers("meshed").contains("linkerd-proxy"));
@@ -152,4 +159,18 @@ pub(crate) fn issuer_is_of_somebody_else(mesh: &Mesh, client: SocketAddr) {
     let patch = format!("{{\"data\":{good}}}");
     mesh.kubectl(&[&["patch"], &secret[..], &["-p", &patch]].concat());
     mesh.linkerd(&["check", "--wait=60s"]).expect_success();
+}
+
+/// Without the API server everybody goes on with what is known. Once it is back, whoever comes is injected and certified.
+pub(crate) fn api_server_is_gone(mesh: &Mesh, client: SocketAddr) {
+    let traffic = Traffic::begin(client);
+    mesh.without_api_server(Duration::from_secs(10));
+    let image = format!("--image={}", TestImage::Pause.name());
+    mesh.kubectl(&["run", "late", "-n", "shop", &image, "--image-pull-policy=Never", "--restart=Never"]);
+    assert!(mesh.containers("shop", "run=late").contains("linkerd-proxy"));
+    // A proxy is ready once it has its certificate.
+    mesh.kubectl(&["wait", "--for=condition=Ready", "pod/late", "-n", "shop", "--timeout=60s"]);
+    mesh.linkerd(&["check", "--wait=60s"]).expect_success();
+    traffic.end();
+    mesh.kubectl(&["delete", "pod", "late", "-n", "shop", "--grace-period=1"]);
 }

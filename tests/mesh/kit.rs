@@ -141,6 +141,11 @@ impl Mesh {
         stdout_with_input(&mut delete, manifests).unwrap();
     }
 
+    /// Takes the API server away for a while, and waits until it is back.
+    pub(crate) fn without_api_server(&self, time: Duration) {
+        self.cluster.without_api_server(|| thread::sleep(time)).unwrap();
+    }
+
     /// A loopback address that leads to an address inside as `place` sees it.
     pub(crate) fn forward(&self, place: Place, target: SocketAddr) -> Forward {
         self.cluster.forward(place, target).unwrap()

@@ -44,6 +44,7 @@ fn a_mesh_comes_up_encrypts_denies_shows_it_and_survives() {
     faults::issuer_is_of_somebody_else(&mesh, shop.client());
     faults::tap_is_gone(&mesh);
     faults::injector_is_gone(&mesh);
+    faults::api_server_is_gone(&mesh, shop.client());
     uninstall(&mesh);
 }
 

@@ -26,6 +26,7 @@ mod launch;
 mod leftovers;
 mod level;
 mod node;
+mod outage;
 mod packages;
 mod pki;
 mod ports;
@@ -39,8 +40,10 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use tempfile::TempDir;
 
 use build::{Group, Tools};
@@ -56,6 +59,9 @@ pub use run::{output_of, stdout_of, stdout_with_input};
 
 /// How every folder of a test cluster is named, so that leftovers can be told.
 pub const DIR_PREFIX: &str = "linkerd-test-cluster-";
+
+/// How long an API server may take to be ready again.
+const API_SERVER_BACK: Duration = Duration::from_secs(60);
 
 /// The administrator's kubeconfig in a cluster's folder.
 const ADMIN: &str = "admin.kubeconfig";
@@ -226,6 +232,28 @@ impl Cluster {
         let mut command = Command::new("nsenter");
         command.arg(format!("--net={}", network.display())).args(["--", program]);
         Ok(command)
+    }
+
+    /// Ends the API server as a crash does, keeps it away while `meanwhile` runs, and then waits until it is ready again.
+    ///
+    /// # Errors
+    /// When the cluster was not started here, or the API server does not come back.
+    pub fn without_api_server<T>(&self, meanwhile: impl FnOnce() -> T) -> Result<T> {
+        let Backing::Own(_) = &self.backing else {
+            bail!("the API server of a cluster that was not started here stays as it is");
+        };
+        let result = outage::without(&self.dir, "kube-apiserver", meanwhile)?;
+        let begin = Instant::now();
+        while !output_of(&mut self.kubectl(["get", "--raw", "/readyz"]))?.status.success() {
+            if begin.elapsed() > API_SERVER_BACK {
+                bail!(
+                    "the API server is not ready {API_SERVER_BACK:?} after its start; its log is in {}",
+                    self.dir.display()
+                );
+            }
+            sleep(Duration::from_millis(100));
+        }
+        Ok(result)
     }
 
     fn fabric(&self) -> Result<&Fabric> {

@@ -71,7 +71,7 @@ pub async fn run(args: &IdentityArgs, runtime: &Runtime) -> Result<(), RunError>
     let quota = tokens::Quota { per_second: args.kube_apiclient_qps, burst: args.kube_apiclient_burst };
     let tokens = tokens::Reviews::new(client, quota);
     let certify = certify::Certify::new(
-        Arc::new(tokens),
+        tokens,
         material.clone(),
         certify::Settings { names, lifetimes, clock },
         &runtime.registry,

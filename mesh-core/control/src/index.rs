@@ -70,8 +70,8 @@ struct Entry {
     topic: Arc<Topic>,
     cell: Arc<Cell>,
     reads: Vec<Interest>,
-    /// Which classes of subscribers there were when it was computed; another one moves subscribers.
-    basis: u64,
+    /// Which classes of subscribers there were when something decided between them; another one moves subscribers.
+    basis: Option<u64>,
     unused_since: Option<Instant>,
     /// Events wait until then, when they come sooner.
     rests_until: Option<Instant>,
@@ -285,7 +285,7 @@ impl Index {
         let (interests, basis) = reads.finish();
         let mut published = false;
         match outcome {
-            Outcome::Content(_) if basis != entry.basis => {
+            Outcome::Content(_) if basis.is_some_and(|basis| entry.basis != Some(basis)) => {
                 // Another class of subscribers came up: each finds its own again, and goes on from what it has. Most
                 // come back to this one: what follows waits as it would after any other change.
                 if let Some(rest) = rest(entry.cell.listeners(), entry.cell.newest().size()) {

@@ -1,12 +1,13 @@
 //! A stand-in for the API server: lists in pages and watches, over HTTP, of a cluster that is made as it is asked for.
 //!
-//! A real one with 100,000 pods would take most of the machine's two cores and several gigabytes. What the control plane
-//! does with the answers is the same: its own source reads them through its own client.
+//! A real one ([`crate::live`]) takes minutes to fill, most of the machine's two cores and several gigabytes. What the
+//! control plane does with the answers is the same: its own source reads them through its own client.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::ops::Range;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use http_body_util::{BodyExt as _, Full, StreamBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio_stream::StreamExt as _;
@@ -44,7 +46,7 @@ const SERVED: [&str; 7] = [
 /// The stand-in; cheap to clone.
 #[derive(Clone)]
 pub(crate) struct ApiServer {
-    pub(crate) address: SocketAddr,
+    kubeconfig: Arc<tempfile::TempPath>,
     state: Arc<Mutex<State>>,
 }
 
@@ -61,7 +63,7 @@ struct State {
 impl ApiServer {
     pub(crate) async fn start(size: &Size) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
+        let kubeconfig = Arc::new(kubeconfig(listener.local_addr().unwrap()));
         let state = State {
             cluster: Cluster::new(size.clone()),
             version: 1,
@@ -69,7 +71,7 @@ impl ApiServer {
             // The manifest brings the webhook's Secret along, still empty.
             written: HashMap::from([(SECRET.to_owned(), EMPTY_SECRET.into())]),
         };
-        let server = Self { address, state: Arc::new(Mutex::new(state)) };
+        let server = Self { kubeconfig, state: Arc::new(Mutex::new(state)) };
         let this = server.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -85,21 +87,22 @@ impl ApiServer {
         server
     }
 
+    /// How it is reached.
+    pub(crate) fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
     /// Makes the last endpoint of a Service ready, or not.
     pub(crate) fn toggle(&self, service: usize) {
         let mut state = self.state.lock().unwrap();
-        if !state.cluster.unready.remove(&service) {
-            state.cluster.unready.insert(service);
-        }
-        let last = state.cluster.size.endpoints_of(service) - 1;
-        state.tell_slice(service, Cluster::slice_with(last));
+        let slice = state.cluster.toggle(service);
+        state.tell_slice(service, slice);
     }
 
     /// Replaces a pod of the large Service: the new one comes, the slice names it instead, the old one goes.
     pub(crate) fn replace(&self, at: usize) {
         let mut state = self.state.lock().unwrap();
-        let old = state.cluster.generations[at];
-        state.cluster.generations[at] += 1;
+        let old = state.cluster.replace(at);
         state.tell_pod("ADDED", at, old + 1);
         state.tell_slice(LARGE, Cluster::slice_with(at));
         state.tell_pod("DELETED", at, old);
@@ -205,6 +208,16 @@ fn page<T>(
         None => String::new(),
     };
     format!(r#"{{"metadata":{{"resourceVersion":"{version}"{next}}},"items":[{items}]}}"#)
+}
+
+fn kubeconfig(address: SocketAddr) -> tempfile::TempPath {
+    let text = json!({"apiVersion": "v1", "kind": "Config", "current-context": "it",
+        "clusters": [{"name": "it", "cluster": {"server": format!("http://{address}")}}],
+        "users": [{"name": "it", "user": {}}],
+        "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}]});
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), text.to_string()).unwrap();
+    file.into_temp_path()
 }
 
 fn whole(status: StatusCode, body: impl Into<Bytes>) -> Response<Body> {

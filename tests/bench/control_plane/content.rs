@@ -1,8 +1,11 @@
 //! What the cluster holds: Services with their slices and pods, as the API server writes them.
 //!
+//! The same objects are answered by the stand-in, written to a real API server, and put into files.
+//!
 //! Objects are texts with marks, split once: making a hundred thousand pods must not take the time that is measured.
 
 use std::fmt::Write as _;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use serde_json::{Value, json};
@@ -110,14 +113,16 @@ impl Cluster {
         Self { size, generations, unready: std::collections::BTreeSet::new() }
     }
 
-    fn generation(&self, service: usize, at: usize) -> usize {
+    /// How often a pod was replaced.
+    pub(crate) fn generation(&self, service: usize, at: usize) -> usize {
         if service == LARGE { self.generations[at] } else { 0 }
     }
 
     /// Every slice: Service and number within it.
-    pub(crate) fn slices(&self) -> impl Iterator<Item = (usize, usize)> {
-        (0..self.size.services).flat_map(|service| {
-            (0..self.size.endpoints_of(service).div_ceil(SLICE)).map(move |slice| (service, slice))
+    pub(crate) fn slices(&self) -> impl Iterator<Item = (usize, usize)> + use<> {
+        let size = self.size.clone();
+        (0..self.size.services).flat_map(move |service| {
+            (0..size.endpoints_of(service).div_ceil(SLICE)).map(move |slice| (service, slice))
         })
     }
 
@@ -125,6 +130,25 @@ impl Cluster {
     pub(crate) fn pods(&self) -> impl Iterator<Item = (usize, usize)> {
         (0..self.size.services)
             .flat_map(|service| (0..self.size.endpoints_of(service)).map(move |at| (service, at)))
+    }
+
+    /// The endpoints of a slice.
+    pub(crate) fn endpoints_in(&self, service: usize, slice: usize) -> Range<usize> {
+        slice * SLICE..((slice + 1) * SLICE).min(self.size.endpoints_of(service))
+    }
+
+    /// Makes the last endpoint of a Service ready, or not; the slice that has it.
+    pub(crate) fn toggle(&mut self, service: usize) -> usize {
+        if !self.unready.remove(&service) {
+            self.unready.insert(service);
+        }
+        Self::slice_with(self.size.endpoints_of(service) - 1)
+    }
+
+    /// Replaces a pod of the large Service; the generation of the old one.
+    pub(crate) fn replace(&mut self, at: usize) -> usize {
+        self.generations[at] += 1;
+        self.generations[at] - 1
     }
 
     /// The slice that has an endpoint.
@@ -137,7 +161,7 @@ impl Cluster {
         let all = self.size.endpoints_of(service);
         let last = all - 1;
         let mut endpoints = String::new();
-        for at in slice * SLICE..((slice + 1) * SLICE).min(all) {
+        for at in self.endpoints_in(service, slice) {
             if !endpoints.is_empty() {
                 endpoints.push(',');
             }
@@ -153,7 +177,7 @@ impl Cluster {
         }
         SLICES.write(out, |mark, out| match mark {
             'E' => out.push_str(&endpoints),
-            'L' => drop(write!(out, "svc-{service}-{slice:03}")),
+            'L' => out.push_str(&slice_name(service, slice)),
             mark => common(mark, service, version, out),
         });
     }
@@ -202,12 +226,26 @@ fn node(at: usize) -> String {
     format!("node-{}", at % NODES)
 }
 
-pub(crate) fn namespace(service: usize) -> String {
-    format!("ns-{}", service % 100)
+/// Namespaces over which Services are spread.
+const NAMESPACES: usize = 100;
+
+/// The names of all namespaces.
+pub(crate) fn namespaces() -> impl Iterator<Item = String> {
+    (0..NAMESPACES).map(namespace)
 }
 
+pub(crate) fn namespace(service: usize) -> String {
+    format!("ns-{}", service % NAMESPACES)
+}
+
+/// An address in `10.96.0.0/16`, past the first few, which a real API server gives away itself.
 pub(crate) fn cluster_ip(service: usize) -> String {
-    format!("10.{}.{}.{}", 96 + service / 65_536, service / 256 % 256, service % 256)
+    let number = service + 256;
+    format!("10.96.{}.{}", number / 256, number % 256)
+}
+
+pub(crate) fn slice_name(service: usize, slice: usize) -> String {
+    format!("svc-{service}-{slice:03}")
 }
 
 /// The addresses of a pod; `generation` counts how often it was replaced.
@@ -217,7 +255,7 @@ fn pod_ip(size: &Size, service: usize, at: usize, generation: usize) -> String {
     format!("10.{}.{}.{}", 128 + number / 65_536, number / 256 % 256, number % 256)
 }
 
-fn pod_name(service: usize, at: usize, generation: usize) -> String {
+pub(crate) fn pod_name(service: usize, at: usize, generation: usize) -> String {
     format!("svc-{service}-7d9c5b6f4-{at:05}{}", ["a", "b"][generation % 2])
 }
 
@@ -280,7 +318,8 @@ static SERVICE: LazyLock<Template> = LazyLock::new(|| {
 
 static REPLICA_SET: LazyLock<Template> = LazyLock::new(|| {
     let mut metadata = meta("<S>-7d9c5b6f4");
-    metadata["ownerReferences"] = json!([{"kind": "Deployment", "name": "<S>"}]);
+    metadata["ownerReferences"] = json!([{"apiVersion": "apps/v1", "kind": "Deployment",
+        "name": "<S>", "uid": "0", "controller": true}]);
     Template::new(&json!({"metadata": metadata}))
 });
 
@@ -315,6 +354,7 @@ static POD: LazyLock<Template> = LazyLock::new(|| {
     Template::new(&json!({
         "metadata": metadata,
         "spec": {"nodeName": "<N>", "serviceAccountName": "default", "restartPolicy": "Always",
+            "volumes": [{"name": "kube-api-access", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}],
             "initContainers": [{"name": "linkerd-proxy", "image": "proxy:1", "env": env, "volumeMounts": mount,
                 "ports": [{"name": "linkerd-proxy", "containerPort": 4143}, {"name": "linkerd-admin", "containerPort": 4191}]}],
             "containers": [{"name": "app", "image": "app:1", "volumeMounts": mount,

@@ -3,19 +3,21 @@
 use std::time::{Duration, Instant};
 
 use crate::LIMIT;
-use crate::api_server::ApiServer;
 use crate::content::{LARGE, SHARED, Size};
 use crate::proxies::Fleet;
 use crate::report::{Report, mib, seconds};
 use crate::server::Server;
+use crate::source::Source;
 
 /// Between two pods of a rollout: two hundred pods a second.
 const POD: Duration = Duration::from_millis(5);
 
-pub(crate) async fn measure(size: Size) {
+pub(crate) async fn measure(size: Size, from: &str) {
     let report = Report::of(&size);
-    let api = ApiServer::start(&size).await;
-    let server = Server::start(&api);
+    let begun = Instant::now();
+    let source = Source::start(from, &size).await;
+    report.line(&format!("written to the source `{from}` in"), &seconds(begun.elapsed()));
+    let server = Server::start(&source.origin());
     let known = server.ready(LIMIT).await;
     let idle = server.usage();
     report.line("cluster known after", &seconds(known));
@@ -37,15 +39,15 @@ pub(crate) async fn measure(size: Size) {
     let changes = if size.quick() { 20 } else { 300 };
     // The last of the first proxy's destinations: few share it.
     let few = size.used_by(0).last().unwrap_or(SHARED);
-    report.changes("a Service that few use", change_latency(&api, &fleet, few, changes).await);
-    report.changes("a Service that all use", change_latency(&api, &fleet, SHARED, changes).await);
-    rollout(&api, &server, &fleet, &size, &report).await;
+    report.changes("a Service that few use", change_latency(&source, &fleet, few, changes).await);
+    report.changes("a Service that all use", change_latency(&source, &fleet, SHARED, changes).await);
+    rollout(&source, &server, &fleet, &size, &report).await;
     report.line("peak", &mib(server.peak()));
 
     // All replicas of the control plane are started again at once, and no proxy waits: the worst that can be asked for.
     drop(server);
     drop(fleet);
-    let server = Server::start(&api);
+    let server = Server::start(&source.origin());
     let fleet = Fleet::connect(&server, &size);
     let known = server.ready(LIMIT).await;
     fleet.served(LIMIT).await;
@@ -57,35 +59,39 @@ pub(crate) async fn measure(size: Size) {
     report.line("restart: peak", &mib(server.peak()));
 }
 
-/// From the event of the API server until the last subscriber has it, for each change.
-async fn change_latency(api: &ApiServer, fleet: &Fleet, service: usize, changes: usize) -> Vec<Duration> {
+/// From before the change is written until the last subscriber has it, for each change.
+async fn change_latency(source: &Source, fleet: &Fleet, service: usize, changes: usize) -> Vec<Duration> {
     let subscribers = fleet.subscribers(service);
     let mut times = Vec::with_capacity(changes);
     for _ in 0..changes {
         let known = fleet.received(service);
         let begun = Instant::now();
-        api.toggle(service);
-        fleet.received_all(service, known + subscribers, LIMIT).await;
-        times.push(begun.elapsed());
+        // A real API server tells watchers before it answers the writer.
+        let told = async {
+            fleet.received_all(service, known + subscribers, LIMIT).await;
+            begun.elapsed()
+        };
+        let ((), took) = tokio::join!(source.toggle(service), told);
+        times.push(took);
     }
     times
 }
 
 /// Every pod of a large Deployment is replaced, one after the other, while everybody watches.
-async fn rollout(api: &ApiServer, server: &Server, fleet: &Fleet, size: &Size, report: &Report) {
+async fn rollout(source: &Source, server: &Server, fleet: &Fleet, size: &Size, report: &Report) {
     let before = server.usage();
     let (ended, received) = (fleet.ended(), fleet.received(LARGE));
     let begun = Instant::now();
     let mut next = tokio::time::interval(POD);
     for at in 0..size.large {
         next.tick().await;
-        api.replace(at);
+        source.replace(at).await;
     }
     let rolled = begun.elapsed();
     // Until every subscriber has the last state: all that was on its way, and one change more.
     tokio::time::sleep(Duration::from_millis(500)).await;
     let known = fleet.received(LARGE);
-    api.toggle(LARGE);
+    source.toggle(LARGE).await;
     fleet.received_all(LARGE, known + fleet.subscribers(LARGE), LIMIT).await;
     let took = begun.elapsed();
     let (messages, ended) = (fleet.received(LARGE) - received, fleet.ended() - ended);

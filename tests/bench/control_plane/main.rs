@@ -1,7 +1,8 @@
 //! How much a control plane of some size takes: `cargo bench-control-plane [WHAT] [--services N] [--proxies N] …`.
 //!
 //! `linkerd-controller destination` runs in a process of its own, as the charts start it: it reads the cluster through
-//! its own client from a stand-in for the API server. Simulated proxies hold real gRPC streams: for each destination one
+//! its own client from a stand-in for the API server; `goal --source api-server` writes the same cluster to a real one
+//! with its etcd, and `goal --source files` to a directory of manifests. Simulated proxies hold real gRPC streams: for each destination one
 //! of addresses, one of profiles and one of policy, on one connection for each API.
 //!
 //! WHAT is one of
@@ -9,8 +10,8 @@
 //!   last subscriber, a rollout, and a restart with all proxies coming back;
 //! - `slopes`: memory and CPU time at three sizes each of Services, endpoints and streams, and the lines through them;
 //! - `beside`: the sizes at which the original was measured, and its figures;
-//! - `components`: identity and injector beside a real API server;
-//! - `all`: one after the other.
+//! - `components`: identity and injector beside a real API server, each on a core of its own;
+//! - `all`: one after the other, `goal` with each source.
 
 #![expect(
     clippy::unwrap_used,
@@ -21,15 +22,19 @@
 mod api_server;
 mod components;
 mod content;
+mod files;
 mod goal;
+mod live;
 mod proxies;
 mod report;
 mod server;
 mod slopes;
+mod source;
 
 use std::time::Duration;
 
 use content::Size;
+use source::Source;
 
 /// How long anything may take before the run is given up.
 const LIMIT: Duration = Duration::from_secs(300);
@@ -44,12 +49,18 @@ fn main() {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     runtime.block_on(async {
         match what {
-            "goal" => goal::measure(Size::goal(full).changed_by(&words)).await,
+            "goal" => {
+                let named = words.iter().position(|word| word == "--source").map(|at| words.get(at + 1));
+                let source = named.map_or(Source::NAMES[0], |name| name.map_or("", String::as_str));
+                goal::measure(Size::goal(full).changed_by(&words), source).await;
+            }
             "slopes" => slopes::measure(full).await,
             "beside" => slopes::beside(full).await,
             "components" => components::measure(full).await,
             "all" => {
-                goal::measure(Size::goal(full).changed_by(&words)).await;
+                for source in Source::NAMES {
+                    goal::measure(Size::goal(full).changed_by(&words), source).await;
+                }
                 slopes::beside(full).await;
                 slopes::measure(full).await;
                 components::measure(full).await;

@@ -1,13 +1,13 @@
 //! The process that is measured: the program itself, as the charts start it.
 
+use std::ffi::OsString;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use crate::api_server::ApiServer;
+use crate::source::Origin;
 
 /// CPU time and resident memory of the process.
 #[derive(Clone, Copy)]
@@ -29,22 +29,40 @@ pub(crate) struct Component {
 pub(crate) struct Server {
     component: Component,
     pub(crate) policy: SocketAddr,
-    _folder: tempfile::TempDir,
 }
 
 // === impl Component ===
 
 impl Component {
     /// Starts a component; `args` are told the address to serve on.
-    pub(crate) fn start(name: &str, kubeconfig: &Path, args: impl FnOnce(SocketAddr) -> Vec<String>) -> Self {
+    pub(crate) fn start(name: &str, from: &Origin<'_>, args: impl FnOnce(SocketAddr) -> Vec<String>) -> Self {
+        Self::run(Command::new(program()), name, from, args)
+    }
+
+    /// As [`Component::start`], on one core.
+    pub(crate) fn start_on(
+        core: usize,
+        name: &str,
+        from: &Origin<'_>,
+        args: impl FnOnce(SocketAddr) -> Vec<String>,
+    ) -> Self {
+        // It becomes the program, so the process is the component's.
+        let mut command = Command::new("taskset");
+        command.arg("--cpu-list").arg(core.to_string()).arg(program());
+        Self::run(command, name, from, args)
+    }
+
+    fn run(
+        mut command: Command,
+        name: &str,
+        from: &Origin<'_>,
+        args: impl FnOnce(SocketAddr) -> Vec<String>,
+    ) -> Self {
         let [address, admin] = free_addresses();
         let begun = Instant::now();
-        // Another build of it can be measured too.
-        #[expect(clippy::disallowed_methods, reason = "says which binary is measured")]
-        let program = std::env::var_os("LINKERD_CONTROLLER");
-        let child = Command::new(program.unwrap_or_else(|| env!("CARGO_BIN_EXE_linkerd-controller").into()))
+        let child = command
             .args([name, "--log-level=error"])
-            .arg(format!("--kubeconfig={}", kubeconfig.display()))
+            .arg(from.argument())
             .arg(format!("--admin-addr={admin}"))
             .args(args(address))
             .stdin(Stdio::null())
@@ -98,16 +116,9 @@ impl Drop for Component {
 
 impl Server {
     /// Starts it; it reads the cluster meanwhile.
-    pub(crate) fn start(api: &ApiServer) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let kubeconfig = folder.path().join("kubeconfig");
-        let text = serde_json::json!({"apiVersion": "v1", "kind": "Config", "current-context": "it",
-            "clusters": [{"name": "it", "cluster": {"server": format!("http://{}", api.address)}}],
-            "users": [{"name": "it", "user": {}}],
-            "contexts": [{"name": "it", "context": {"cluster": "it", "user": "it"}}]});
-        std::fs::write(&kubeconfig, text.to_string()).unwrap();
+    pub(crate) fn start(from: &Origin<'_>) -> Self {
         let [policy, webhook] = free_addresses();
-        let component = Component::start("destination", &kubeconfig, |discovery| {
+        let component = Component::start("destination", from, |discovery| {
             vec![
                 format!("--grpc-addr={discovery}"),
                 format!("--policy-grpc-addr={policy}"),
@@ -117,7 +128,7 @@ impl Server {
                 "--fill-ca-bundle=false".to_owned(),
             ]
         });
-        Self { component, policy, _folder: folder }
+        Self { component, policy }
     }
 
     /// Waits until it knows the cluster; how long that took.
@@ -143,6 +154,13 @@ impl Server {
     pub(crate) fn peak(&self) -> u64 {
         self.component.status("VmHWM:")
     }
+}
+
+/// What is measured: the program that was built with this one, or another.
+fn program() -> OsString {
+    #[expect(clippy::disallowed_methods, reason = "says which binary is measured")]
+    let named = std::env::var_os("LINKERD_CONTROLLER");
+    named.unwrap_or_else(|| env!("CARGO_BIN_EXE_linkerd-controller").into())
 }
 
 /// Addresses nobody listens on; held until all are found, so that they differ.

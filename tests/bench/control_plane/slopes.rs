@@ -8,6 +8,7 @@ use crate::content::Size;
 use crate::proxies::Fleet;
 use crate::report::{Report, mib, seconds};
 use crate::server::{Server, Usage};
+use crate::source::Origin;
 
 /// The original at 2,000 services, 21,000 pods and 40,000 streams of addresses (version of August 2026).
 mod original {
@@ -41,7 +42,7 @@ pub(crate) async fn beside(full: bool) {
     };
     let report = Report::of(&size);
     let api = ApiServer::start(&size).await;
-    let server = Server::start(&api);
+    let server = Server::start(&Origin::Kubeconfig(api.kubeconfig()));
     report.line("cluster known after", &seconds(server.ready(LIMIT).await));
     let idle = server.usage();
     let begun = Instant::now();
@@ -94,7 +95,7 @@ pub(crate) async fn measure(full: bool) {
 /// A cluster nobody asks about.
 async fn cluster(size: &Size, of: fn(&Size) -> usize) -> Point {
     let api = ApiServer::start(size).await;
-    let server = Server::start(&api);
+    let server = Server::start(&Origin::Kubeconfig(api.kubeconfig()));
     server.ready(LIMIT).await;
     point(of(size), server.usage())
 }
@@ -102,7 +103,7 @@ async fn cluster(size: &Size, of: fn(&Size) -> usize) -> Point {
 /// More and more proxies over one cluster.
 async fn streams(base: &Size) -> Vec<Point> {
     let api = ApiServer::start(base).await;
-    let server = Server::start(&api);
+    let server = Server::start(&Origin::Kubeconfig(api.kubeconfig()));
     server.ready(LIMIT).await;
     let mut fleets = Vec::new();
     let mut points = Vec::new();

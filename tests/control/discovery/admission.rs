@@ -12,7 +12,7 @@ fn of(api_version: &str, kind: &str, spec: &Value) -> Judgement {
     judge(api_version, kind, &object)
 }
 
-/// Refused, each with its reason; the first of each list is taken.
+/// What is good is taken, and what is bad refused, each with its reason.
 #[track_caller]
 fn expect(api_version: &str, kind: &str, good: &[Value], bad: &[(Value, &str)]) {
     for spec in good {

@@ -4,14 +4,7 @@ use linkerd2_proxy_api::destination::update::Update;
 use mesh_control::config::Config;
 use serde_json::{Value, json};
 
-use crate::kit::{World, pod, service, slice};
-
-const WEB: &str = "web.shop.svc.cluster.local:80";
-
-fn node(name: &str, zone: &str) -> Value {
-    json!({"apiVersion": "v1", "kind": "Node",
-        "metadata": {"name": name, "labels": {"topology.kubernetes.io/zone": zone}}})
-}
+use crate::kit::{WEB, World, node, pod, service, slice, web};
 
 fn on(node: &str) -> String {
     json!({"ns": "client", "nodeName": node}).to_string()
@@ -160,12 +153,7 @@ async fn of_two_families_the_configured_ones_are_told() {
 
 #[tokio::test]
 async fn opaque_ports_come_from_annotations_names_and_defaults() {
-    let world = World::with(&[
-        service("web", "10.0.0.1"),
-        pod("web-0", "10.1.0.1"),
-        slice("web-a", "web", &[("web-0", "10.1.0.1")]),
-    ])
-    .await;
+    let world = World::with(&web(&[("web-0", "10.1.0.1")])).await;
     let mut stream = world.get(WEB).await;
     stream.next().await;
     let mut changed = pod("web-0", "10.1.0.1");
@@ -173,9 +161,7 @@ async fn opaque_ports_come_from_annotations_names_and_defaults() {
         changed["metadata"]["annotations"] = json!({"config.linkerd.io/opaque-ports": list});
         world.apply(&changed);
         stream.next().await;
-        let hint = stream.one("10.1.0.1:8080").protocol_hint.unwrap();
-        use linkerd2_proxy_api::destination::protocol_hint::Protocol;
-        assert_eq!(matches!(hint.protocol, Some(Protocol::Opaque(_))), opaque, "{list}");
+        assert_eq!(stream.is_opaque("10.1.0.1:8080"), opaque, "{list}");
     }
     // A port the proxy does not see has no identity and no hint.
     changed["metadata"]["annotations"] = json!({"config.linkerd.io/skip-inbound-ports": "8080"});

@@ -2,12 +2,9 @@
 
 use std::time::Duration;
 
-use serde_json::json;
 use tonic::Code;
 
-use crate::kit::{SOON, World, destination, pod, service, slice};
-
-const WEB: &str = "web.shop.svc.cluster.local:80";
+use crate::kit::{SOON, WEB, World, destination, pod, server, service, slice, web};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stuck_subscriber_holds_up_nobody_and_gets_one_difference() {
@@ -116,12 +113,7 @@ async fn made_up_authorities_leave_nothing_behind() {
 
 #[tokio::test]
 async fn pods_made_again_under_the_same_name_are_the_new_ones() {
-    let world = World::with(&[
-        service("web", "10.0.0.1"),
-        pod("web-0", "10.1.0.1"),
-        slice("web-a", "web", &[("web-0", "10.1.0.1")]),
-    ])
-    .await;
+    let world = World::with(&web(&[("web-0", "10.1.0.1")])).await;
     let mut stream = world.get(WEB).await;
     stream.become_(&["10.1.0.1:8080"]).await;
     // The pod is new, the slice still has the old address: nobody is there.
@@ -176,30 +168,16 @@ async fn a_shutdown_ends_streams_well_and_at_once() {
 #[tokio::test]
 async fn a_neighbours_server_changes_nothing_here() {
     // Flaw it answers: Servers of other namespaces made ports opaque.
-    let world = World::with(&[
-        service("web", "10.0.0.1"),
-        pod("web-0", "10.1.0.1"),
-        slice("web-a", "web", &[("web-0", "10.1.0.1")]),
-    ])
-    .await;
-    let server = |namespace: &str, name: &str, protocol: &str| {
-        json!({"apiVersion": "policy.linkerd.io/v1beta3", "kind": "Server",
-            "metadata": {"name": name, "namespace": namespace},
-            "spec": {"podSelector": {}, "port": 8080, "proxyProtocol": protocol}})
-    };
+    let world = World::with(&web(&[("web-0", "10.1.0.1")])).await;
     let mut stream = world.get(WEB).await;
     stream.next().await;
     world.apply(&server("evil", "all", "opaque"));
     stream.silent().await;
     world.apply(&server("shop", "b", "opaque"));
     stream.next().await;
-    let hint = |stream: &crate::kit::Endpoints| stream.one("10.1.0.1:8080").protocol_hint.unwrap();
-    let opaque = |hint: &linkerd2_proxy_api::destination::ProtocolHint| {
-        matches!(hint.protocol, Some(linkerd2_proxy_api::destination::protocol_hint::Protocol::Opaque(_)))
-    };
-    assert!(opaque(&hint(&stream)));
+    assert!(stream.is_opaque("10.1.0.1:8080"));
     // Flaw it answers: a Server that went away, or selected others, left its mark.
     world.delete(&server("shop", "b", ""));
     stream.next().await;
-    assert!(!opaque(&hint(&stream)));
+    assert!(!stream.is_opaque("10.1.0.1:8080"));
 }

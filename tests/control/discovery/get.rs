@@ -4,18 +4,11 @@ use linkerd2_proxy_api::destination::{protocol_hint, tls_identity, update::Updat
 use serde_json::json;
 use tonic::Code;
 
-use crate::kit::{World, pod, service, slice};
-
-const WEB: &str = "web.shop.svc.cluster.local:80";
+use crate::kit::{WEB, World, pod, service, slice, web};
 
 #[tokio::test]
 async fn a_service_is_told_with_everything_a_proxy_needs() {
-    let world = World::with(&[
-        service("web", "10.0.0.1"),
-        pod("web-0", "10.1.0.1"),
-        slice("web-a", "web", &[("web-0", "10.1.0.1")]),
-    ])
-    .await;
+    let world = World::with(&web(&[("web-0", "10.1.0.1")])).await;
     let mut stream = world.get(WEB).await;
     let Update::Add(set) = stream.next().await else { panic!("the first message adds") };
     assert_eq!(set.metric_labels["service"], "web");

@@ -2,6 +2,7 @@
 
 pub(crate) mod api;
 pub(crate) mod between;
+pub(crate) mod followed;
 pub(crate) mod remote;
 
 use std::net::SocketAddr;
@@ -10,6 +11,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use linkerd2_proxy_api::destination::destination_client::DestinationClient;
+use linkerd2_proxy_api::destination::protocol_hint::Protocol;
 use linkerd2_proxy_api::destination::{DestinationProfile, GetDestination, Update, WeightedAddr, update};
 use linkerd2_proxy_api::inbound;
 use linkerd2_proxy_api::inbound::inbound_server_policies_client::InboundServerPoliciesClient;
@@ -29,6 +31,8 @@ use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 use tonic::{Code, Streaming};
 
+/// The Service `web` of namespace `shop`, by its name.
+pub(crate) const WEB: &str = "web.shop.svc.cluster.local:80";
 /// How long anything may take that should happen at once.
 pub(crate) const SOON: Duration = Duration::from_secs(5);
 /// How long nothing is waited for.
@@ -102,13 +106,7 @@ impl World {
     /// Creates or replaces an object.
     pub(crate) fn apply(&self, object: &Value) {
         match &self.backing {
-            Backing::Files(folder) => {
-                // Written aside and renamed, so that half an object is never read.
-                let path = path(folder, object);
-                let aside = path.with_extension("new");
-                std::fs::write(&aside, serde_json::to_vec(object).unwrap()).unwrap();
-                std::fs::rename(aside, path).unwrap();
-            }
+            Backing::Files(folder) => write(folder, object),
             Backing::ApiServer(turn) => turn.apply(object),
         }
     }
@@ -152,7 +150,21 @@ impl World {
     pub(crate) async fn get_as(&self, path: &str, token: &str) -> Result<Endpoints, tonic::Status> {
         let request = destination(&api::address(path), token);
         let stream = self.client().await.get(request).await?.into_inner();
-        Ok(Endpoints { stream, known: Vec::new() })
+        Ok(Endpoints { messages: Messages { stream }, known: Vec::new() })
+    }
+
+    /// As [`World::get_as`], as soon as there is an answer: what it is about may become known only now.
+    pub(crate) async fn get_soon(&self, path: &str, token: &str) -> Endpoints {
+        let deadline = tokio::time::Instant::now() + SOON;
+        loop {
+            match self.get_as(path, token).await {
+                Ok(stream) => return stream,
+                Err(status) => {
+                    assert!(tokio::time::Instant::now() < deadline, "{path} never became known: {status}");
+                }
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
     }
 
     /// What a port of a workload allows, as it changes.
@@ -211,42 +223,49 @@ fn path(folder: &TempDir, object: &Value) -> PathBuf {
     folder.path().join(format!("{name}.json"))
 }
 
+/// Writes an object aside and renames it, so that half of it is never read.
+fn write(folder: &TempDir, object: &Value) {
+    let path = path(folder, object);
+    let aside = path.with_extension("new");
+    std::fs::write(&aside, serde_json::to_vec(object).unwrap()).unwrap();
+    std::fs::rename(aside, path).unwrap();
+}
+
 /// A request.
 pub(crate) fn destination(path: &str, token: &str) -> GetDestination {
     GetDestination { path: path.into(), context_token: token.into(), ..GetDestination::default() }
 }
 
+/// A message as gRPC puts it onto the wire.
+pub(crate) fn frame(message: &impl prost::Message) -> Vec<u8> {
+    let mut frame = vec![0];
+    frame.extend(u32::try_from(message.encoded_len()).unwrap().to_be_bytes());
+    frame.extend(message.encode_to_vec());
+    frame
+}
+
 /// A stream of addresses, with what a proxy would make of it.
 pub(crate) struct Endpoints {
-    pub(crate) stream: Streaming<Update>,
+    messages: Messages<Update>,
     known: Vec<WeightedAddr>,
 }
 
 impl Endpoints {
     /// The next message.
     pub(crate) async fn next(&mut self) -> update::Update {
-        let message =
-            tokio::time::timeout(SOON, self.stream.message()).await.expect("no message came").unwrap();
-        let update = message.expect("the stream ended").update.unwrap();
+        let update = self.messages.next().await.update.unwrap();
         self.take(&update);
         update
     }
 
     /// How the stream ends.
     pub(crate) async fn ending(&mut self) -> Code {
-        loop {
-            match tokio::time::timeout(SOON, self.stream.message()).await.expect("the stream goes on") {
-                Ok(Some(_)) => {}
-                Ok(None) => return Code::Ok,
-                Err(status) => return status.code(),
-            }
-        }
+        self.messages.ending().await
     }
 
     /// Nothing comes.
     pub(crate) async fn silent(&mut self) {
-        let message = tokio::time::timeout(QUIET, self.stream.message()).await;
-        assert!(message.is_err(), "unexpected: {message:?}");
+        self.messages.silent().await;
     }
 
     /// Takes messages until the addresses are these, in order.
@@ -260,7 +279,7 @@ impl Endpoints {
                 if now == wanted {
                     return;
                 }
-                let message = tokio::time::timeout_at(deadline, self.stream.message()).await;
+                let message = tokio::time::timeout_at(deadline, self.messages.stream.message()).await;
                 let Ok(message) = message else { panic!("{now:?} instead of {wanted:?}") };
                 let update = message.unwrap().expect("the stream ended").update.unwrap();
                 self.take(&update);
@@ -279,6 +298,12 @@ impl Endpoints {
     #[track_caller]
     pub(crate) fn one(&self, wanted: &str) -> &WeightedAddr {
         self.known.iter().find(|it| address(it) == wanted).expect("no such address")
+    }
+
+    /// Whether an address is to be talked to without a look at what is said.
+    #[track_caller]
+    pub(crate) fn is_opaque(&self, wanted: &str) -> bool {
+        matches!(self.one(wanted).protocol_hint.unwrap().protocol, Some(Protocol::Opaque(_)))
     }
 
     fn take(&mut self, update: &update::Update) {
@@ -342,6 +367,27 @@ pub(crate) fn service(name: &str, ip: &str) -> Value {
         "spec": {"clusterIP": ip, "ports": [{"name": "http", "port": 80, "targetPort": 8080}],
             "selector": {"app": name}},
     })
+}
+
+/// A node in a zone.
+pub(crate) fn node(name: &str, zone: &str) -> Value {
+    json!({"apiVersion": "v1", "kind": "Node",
+        "metadata": {"name": name, "labels": {"topology.kubernetes.io/zone": zone}}})
+}
+
+/// A Server for port 8080 of all pods of a namespace.
+pub(crate) fn server(namespace: &str, name: &str, protocol: &str) -> Value {
+    json!({"apiVersion": "policy.linkerd.io/v1beta3", "kind": "Server",
+        "metadata": {"name": name, "namespace": namespace},
+        "spec": {"podSelector": {}, "port": 8080, "proxyProtocol": protocol}})
+}
+
+/// The Service [`WEB`] with these pods behind it, by name and address.
+pub(crate) fn web(pods: &[(&str, &str)]) -> Vec<Value> {
+    let mut objects = vec![service("web", "10.0.0.1")];
+    objects.extend(pods.iter().map(|(name, ip)| pod(name, ip)));
+    objects.push(slice("web-a", "web", pods));
+    objects
 }
 
 /// A meshed pod of namespace `shop` that runs.

@@ -7,75 +7,32 @@ use std::time::Duration;
 
 use http::StatusCode;
 use mesh_control::config::Config;
-use mesh_control::index::shared::Shared;
-use mesh_control::record::{Key, Kind};
-use mesh_control::runtime::Registry;
-use mesh_control::source::kube::{self as source, Counters};
+use mesh_control::record::Kind;
 use mesh_tests::cluster::Cluster;
 use serde_json::{Value, json};
-use tokio::task::JoinHandle;
 
-use crate::kit::api;
 use crate::kit::between::{Asked, Between, Verdict};
+use crate::kit::followed::Followed;
+use crate::kit::{api, server};
 
 /// How long an index may take to be right once it can be.
 const SECONDS: Duration = Duration::from_secs(15);
-/// Kinds of the policy group, in the order in which they are followed.
+/// The group of policies.
 const POLICY: &str = "policy.linkerd.io";
 
-/// An index that follows the cluster through something in between.
-struct Followed {
-    index: Shared,
-    between: Between,
-    registry: Registry,
-    tasks: Vec<JoinHandle<()>>,
+/// An index that follows the cluster and asks under a rule from the start.
+async fn under(rule: impl FnMut(&Asked) -> Verdict + Send + 'static) -> Followed<Between> {
+    let cluster = tokio::task::spawn_blocking(api::cluster).await.unwrap();
+    let between = Between::start(api::client(&cluster.kubeconfig_path()).await).await;
+    between.rule(rule);
+    let client = between.client();
+    Followed::over(between, client)
 }
 
-impl Followed {
-    /// One that asks under a rule from the start.
-    async fn under(rule: impl FnMut(&Asked) -> Verdict + Send + 'static) -> Self {
-        let cluster = tokio::task::spawn_blocking(api::cluster).await.unwrap();
-        let between = Between::start(api::client(&cluster.kubeconfig_path()).await).await;
-        between.rule(rule);
-        let index = Shared::new(Arc::new(Config::default()));
-        let registry = Registry::default();
-        let (sink, counters) = (Arc::new(index.clone()), Counters::new(&registry));
-        let tasks = vec![
-            tokio::spawn(source::run(between.client(), sink, counters, Some(Duration::from_millis(500)))),
-            tokio::spawn(index.clone().settle()),
-        ];
-        Self { index, between, registry, tasks }
-    }
-
-    async fn ready(self) -> Self {
-        self.until("everything is listed", |followed| *followed.index.ready().borrow()).await;
-        self
-    }
-
-    async fn until(&self, what: &str, holds: impl Fn(&Self) -> bool) {
-        let waiting = async {
-            while !holds(self) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(SECONDS, waiting).await.unwrap_or_else(|_| panic!("never: {what}"));
-    }
-
-    fn has_service(&self, namespace: &str, name: &str) -> bool {
-        self.index.lock().store().service(&Key::new(namespace, name)).is_some()
-    }
-
-    fn has_server(&self, namespace: &str, name: &str) -> bool {
-        let index = self.index.lock();
-        let servers = index.store().servers(&namespace.into());
-        servers.iter().any(|server| *server.key.name == *name)
-    }
-}
-
-impl Drop for Followed {
-    fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
-    }
+fn has_server(followed: &Followed<Between>, namespace: &str, name: &str) -> bool {
+    let index = followed.index.lock();
+    let servers = index.store().servers(&namespace.into());
+    servers.iter().any(|server| *server.key.name == *name)
 }
 
 /// A namespace that one test has for itself.
@@ -94,12 +51,6 @@ fn headless(namespace: &str, name: &str) -> Value {
         "spec": {"clusterIP": "None", "ports": [{"name": "http", "port": 80}]}})
 }
 
-fn server(namespace: &str, name: &str) -> Value {
-    json!({"apiVersion": "policy.linkerd.io/v1beta3", "kind": "Server",
-        "metadata": {"name": name, "namespace": namespace},
-        "spec": {"podSelector": {}, "port": 80, "proxyProtocol": "opaque"}})
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_version_that_is_gone_leads_to_a_new_list() {
     // Flaw it answers: a watch from a version that the API server has forgotten is begun again for ever.
@@ -112,18 +63,18 @@ async fn a_version_that_is_gone_leads_to_a_new_list() {
         }
         _ => Verdict::Pass,
     };
-    let followed = Followed::under(rule).await.ready().await;
-    let lists = |followed: &Followed| {
-        followed.between.asked("services").iter().filter(|asked| !asked.is_watch()).count()
+    let followed = under(rule).await.ready(SECONDS).await;
+    let lists = |followed: &Followed<Between>| {
+        followed.way.asked("services").iter().filter(|asked| !asked.is_watch()).count()
     };
     let before = lists(&followed);
     old.store(true, Ordering::SeqCst);
-    followed.between.cut();
-    followed.until("the API server says 410", |it| !it.between.gone("services").is_empty()).await;
-    followed.until("it is listed again", |it| lists(it) > before).await;
+    followed.way.cut();
+    followed.until("the API server says 410", SECONDS, |it| !it.way.gone("services").is_empty()).await;
+    followed.until("it is listed again", SECONDS, |it| lists(it) > before).await;
     api::apply(cluster, &headless("gone", "comes"));
-    followed.until("the watch goes on", |it| it.has_service("gone", "comes")).await;
-    assert_eq!(followed.between.gone("services").len(), 1);
+    followed.until("the watch goes on", SECONDS, |it| it.has_service("gone", "comes")).await;
+    assert_eq!(followed.way.gone("services").len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -145,8 +96,8 @@ async fn a_list_whose_later_pages_are_gone_begins_anew() {
         }
         Verdict::Pass
     };
-    let followed = Followed::under(rule).await.ready().await;
-    assert!(!followed.between.gone("services").is_empty(), "the API server forgot the pages");
+    let followed = under(rule).await.ready(SECONDS).await;
+    assert!(!followed.way.gone("services").is_empty(), "the API server forgot the pages");
     assert!(followed.has_service("pages", "s-0") && followed.has_service("pages", "s-519"));
     assert!(followed.has_service("pages", "newer"));
     let text = followed.registry.text();
@@ -167,15 +118,15 @@ async fn a_bookmark_is_where_a_quiet_watch_goes_on() {
         "jobs.batch" if asked.parameter("resourceVersion") == Some("4711000") => Verdict::Hang,
         _ => Verdict::Pass,
     };
-    let followed = Followed::under(rule).await.ready().await;
-    let watches = |it: &Followed| -> Vec<Asked> {
-        it.between.asked("jobs.batch").into_iter().filter(Asked::is_watch).collect()
+    let followed = under(rule).await.ready(SECONDS).await;
+    let watches = |it: &Followed<Between>| -> Vec<Asked> {
+        it.way.asked("jobs.batch").into_iter().filter(Asked::is_watch).collect()
     };
-    followed.until("it goes on", |it| watches(it).len() > 1).await;
+    followed.until("it goes on", SECONDS, |it| watches(it).len() > 1).await;
     let asked = watches(&followed);
     assert!(asked[0].query.contains("allowWatchBookmarks=true"));
     assert_eq!(asked[1].parameter("resourceVersion"), Some("4711000"));
-    let lists = followed.between.asked("jobs.batch").len() - asked.len();
+    let lists = followed.way.asked("jobs.batch").len() - asked.len();
     assert_eq!(lists, 1, "nothing is listed again");
 }
 
@@ -183,7 +134,7 @@ async fn a_bookmark_is_where_a_quiet_watch_goes_on() {
 async fn a_group_that_fails_costs_itself_alone() {
     // Flaw it answers: one group of the API that answered with errors kept everything else from being followed.
     let cluster = namespace("partial").await;
-    api::apply(cluster, &server("partial", "before"));
+    api::apply(cluster, &server("partial", "before", "opaque"));
     let down = Arc::new(AtomicBool::new(true));
     let failing = Arc::clone(&down);
     let rule = move |asked: &Asked| match asked.resource.split_once('.') {
@@ -194,40 +145,40 @@ async fn a_group_that_fails_costs_itself_alone() {
         Some((_, "discovery.k8s.io")) if failing.load(Ordering::SeqCst) && asked.is_watch() => Verdict::Hang,
         _ => Verdict::Pass,
     };
-    let followed = Followed::under(rule).await;
+    let followed = under(rule).await;
     // Everything else is known; half a policy would look like none, so nobody is answered yet, and it is told why.
     api::apply(cluster, &headless("partial", "first"));
-    followed.until("the others go on", |it| it.has_service("partial", "first")).await;
+    followed.until("the others go on", SECONDS, |it| it.has_service("partial", "first")).await;
     assert!(!*followed.index.ready().borrow());
-    let unlisted = |it: &Followed| -> Vec<&str> {
+    let unlisted = |it: &Followed<Between>| -> Vec<&str> {
         let index = it.index.lock();
         let needed = Kind::ALL.iter().filter(|kind| index.config().reads(**kind));
         let missing = needed.filter(|kind| !index.store().is_listed(**kind));
         missing.map(|kind| kind.watched().group).collect()
     };
     followed
-        .until("its kinds alone are missing", |it| unlisted(it).iter().all(|group| *group == POLICY))
+        .until("its kinds alone are missing", SECONDS, |it| unlisted(it).iter().all(|group| *group == POLICY))
         .await;
     assert_eq!(unlisted(&followed).len(), 8, "{:?}", unlisted(&followed));
 
     down.store(false, Ordering::SeqCst);
-    let followed = followed.ready().await;
-    followed.until("the Server is known", |it| it.has_server("partial", "before")).await;
+    let followed = followed.ready(SECONDS).await;
+    followed.until("the Server is known", SECONDS, |it| has_server(it, "partial", "before")).await;
 
     // The same while it serves: what is known stays, and what changed meanwhile is known soon afterwards.
     down.store(true, Ordering::SeqCst);
-    followed.between.cut();
-    api::apply(cluster, &server("partial", "during"));
-    api::delete(cluster, &server("partial", "before"));
+    followed.way.cut();
+    api::apply(cluster, &server("partial", "during", "opaque"));
+    api::delete(cluster, &server("partial", "before", "opaque"));
     api::apply(cluster, &headless("partial", "second"));
-    followed.until("the others go on", |it| it.has_service("partial", "second")).await;
+    followed.until("the others go on", SECONDS, |it| it.has_service("partial", "second")).await;
     tokio::time::sleep(Duration::from_secs(3)).await;
-    assert!(followed.has_server("partial", "before") && !followed.has_server("partial", "during"));
+    assert!(has_server(&followed, "partial", "before") && !has_server(&followed, "partial", "during"));
     assert!(*followed.index.ready().borrow());
     down.store(false, Ordering::SeqCst);
     followed
-        .until("it is caught up with", |it| {
-            it.has_server("partial", "during") && !it.has_server("partial", "before")
+        .until("it is caught up with", SECONDS, |it| {
+            has_server(it, "partial", "during") && !has_server(it, "partial", "before")
         })
         .await;
 }
@@ -247,23 +198,23 @@ async fn what_ends_at_once_is_not_asked_for_at_once() {
         ("endpointslices.discovery.k8s.io", _) => Verdict::Answer(StatusCode::GONE, String::new()),
         _ => Verdict::Pass,
     };
-    let followed = Followed::under(rule).await;
+    let followed = under(rule).await;
     tokio::time::sleep(Duration::from_secs(6)).await;
     let kinds =
         ["services", "pods", "nodes", "namespaces", "replicasets.apps", "endpointslices.discovery.k8s.io"];
     for kind in kinds {
-        let asked = followed.between.asked(kind).len();
+        let asked = followed.way.asked(kind).len();
         // Pauses double from a fifth of a second: six or so tries, a list and a watch each at worst.
         assert!((2..=24).contains(&asked), "{kind}: {asked} requests in 6 s");
     }
-    let patient = followed.between.asked("jobs.batch").len();
+    let patient = followed.way.asked("jobs.batch").len();
     assert!((2..=4).contains(&patient), "asked {patient} times in 6 s, every 2 to 3 s were asked for");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_more_is_asked_for_than_is_kept() {
     // Flaw it answers: whole objects were read and kept of kinds whose metadata is enough, and each kind more than once.
-    let followed = Followed::under(|_| Verdict::Pass).await.ready().await;
+    let followed = under(|_| Verdict::Pass).await.ready(SECONDS).await;
     let config = Config::default();
     for kind in Kind::ALL.iter().filter(|kind| config.reads(**kind)) {
         let watched = kind.watched();
@@ -272,11 +223,11 @@ async fn no_more_is_asked_for_than_is_kept() {
             group => format!("{}.{group}", watched.plural),
         };
         followed
-            .until("it is watched", |it| {
-                it.between.asked(&resource).iter().any(Asked::is_watch) || watched.optional
+            .until(&format!("{resource} is watched"), SECONDS, |it| {
+                it.way.asked(&resource).iter().any(Asked::is_watch)
             })
             .await;
-        let asked = followed.between.asked(&resource);
+        let asked = followed.way.asked(&resource);
         assert!(asked.iter().filter(|asked| asked.is_watch()).count() <= 1, "{resource} is watched once");
         for asked in asked {
             assert_eq!(asked.accept.contains("PartialObjectMetadata"), watched.metadata_only, "{asked:?}");

@@ -2,9 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::kit::{World, pod, service, slice};
-
-const WEB: &str = "web.shop.svc.cluster.local:80";
+use crate::kit::{WEB, World, pod, service, slice};
 
 /// A workload of no pods, so that no controller has anything to do.
 fn workload(kind: &str, name: &str, owners: Value) -> Value {

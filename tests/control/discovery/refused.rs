@@ -5,53 +5,32 @@ use std::time::Duration;
 use serde_json::json;
 use tonic::Code;
 
-use crate::kit::{Endpoints, World, pod, service, slice};
-
-const WEB: &str = "web.shop.svc.cluster.local:80";
+use crate::kit::{WEB, World, pod, server, service, slice, web};
 
 #[tokio::test]
 async fn of_servers_that_overlap_the_first_counts_whatever_comes_last() {
     // Flaw it answers: two Servers that overlap made the hint flip with each event; the first by age and name wins.
-    let world = World::with(&[
-        service("web", "10.0.0.1"),
-        pod("web-0", "10.1.0.1"),
-        slice("web-a", "web", &[("web-0", "10.1.0.1")]),
-    ])
-    .await;
-    let server = |name: &str, protocol: &str| {
-        json!({"apiVersion": "policy.linkerd.io/v1beta3", "kind": "Server",
-            "metadata": {"name": name, "namespace": "shop"},
-            "spec": {"podSelector": {}, "port": 8080, "proxyProtocol": protocol}})
-    };
-    let opaque = |stream: &Endpoints| {
-        let hint = stream.one("10.1.0.1:8080").protocol_hint.unwrap();
-        matches!(hint.protocol, Some(linkerd2_proxy_api::destination::protocol_hint::Protocol::Opaque(_)))
-    };
+    let world = World::with(&web(&[("web-0", "10.1.0.1")])).await;
     let mut stream = world.get(WEB).await;
     stream.next().await;
-    world.apply(&server("b", "opaque"));
+    world.apply(&server("shop", "b", "opaque"));
     stream.next().await;
-    assert!(opaque(&stream));
-    world.apply(&server("a", "HTTP/2"));
+    assert!(stream.is_opaque("10.1.0.1:8080"));
+    world.apply(&server("shop", "a", "HTTP/2"));
     stream.next().await;
-    assert!(!opaque(&stream));
-    world.apply(&server("b", "opaque"));
+    assert!(!stream.is_opaque("10.1.0.1:8080"));
+    world.apply(&server("shop", "b", "opaque"));
     tokio::time::sleep(Duration::from_millis(100)).await;
     stream.silent().await;
-    world.delete(&server("a", ""));
+    world.delete(&server("shop", "a", ""));
     stream.next().await;
-    assert!(opaque(&stream));
+    assert!(stream.is_opaque("10.1.0.1:8080"));
 }
 
 #[tokio::test]
 async fn objects_that_cannot_be_read_keep_their_last_good_version() {
     // Flaw it answers: one object with an unknown value restarted the watch for ever.
-    let world = World::with(&[
-        service("web", "10.0.0.1"),
-        pod("web-0", "10.1.0.1"),
-        slice("web-a", "web", &[("web-0", "10.1.0.1")]),
-    ])
-    .await;
+    let world = World::with(&web(&[("web-0", "10.1.0.1")])).await;
     let mut stream = world.get(WEB).await;
     stream.next().await;
     let mut bad = service("web", "10.0.0.1");

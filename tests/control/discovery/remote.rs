@@ -4,7 +4,7 @@ use linkerd2_proxy_api::destination::{tls_identity, update::Update};
 use serde_json::{Value, json};
 use tonic::Code;
 
-use crate::kit::{Endpoints, World, pod, service, slice};
+use crate::kit::{Endpoints, World, service, slice, web};
 
 const EAST: &str = "web-east.shop.svc.cluster.local:80";
 const ALL: &str = "web-federated.shop.svc.cluster.local:80";
@@ -31,14 +31,6 @@ fn federated(local: Option<&str>, remote: &str) -> Value {
     service
 }
 
-/// What another cluster holds: Service `web` with pods.
-fn there(pods: &[(&str, &str)]) -> Vec<Value> {
-    let mut objects = vec![service("web", "10.0.0.1")];
-    objects.extend(pods.iter().map(|(name, ip)| pod(name, ip)));
-    objects.push(slice("web-a", "web", pods));
-    objects
-}
-
 fn identity(stream: &Endpoints, address: &str) -> String {
     let identity = stream.one(address).tls_identity.as_ref().unwrap();
     match &identity.strategy {
@@ -53,8 +45,8 @@ async fn the_copy_of_a_service_has_the_endpoints_of_the_other_cluster() {
     let Err(status) = world.get_as(EAST, "").await else { panic!("answered for a cluster nobody linked") };
     assert_eq!(status.code(), Code::NotFound, "{status:?}");
     let east =
-        world.link("east", "east.example", &there(&[("web-0", "10.1.0.1"), ("web-1", "10.1.0.2")])).await;
-    let mut stream = east.get(&world, EAST).await;
+        world.link("east", "east.example", &web(&[("web-0", "10.1.0.1"), ("web-1", "10.1.0.2")])).await;
+    let mut stream = world.get_soon(EAST, "").await;
     let Update::Add(set) = stream.next().await else { panic!("the first message adds") };
     for (label, value) in [
         ("namespace", "shop"),
@@ -94,12 +86,12 @@ async fn a_copy_that_does_not_say_of_what_is_refused() {
 #[tokio::test]
 async fn a_federated_service_is_the_union_of_its_members() {
     let mut here = vec![federated(Some("web"), "web@east")];
-    here.extend(there(&[("web-0", "10.1.0.1")]));
+    here.extend(web(&[("web-0", "10.1.0.1")]));
     let world = World::with(&here).await;
     // Flaw it answers: a cluster that could not be found at the start was never looked for again.
     let mut stream = world.get(ALL).await;
     stream.become_(&["10.1.0.1:8080"]).await;
-    let east = world.link("east", "east.example", &there(&[("web-0", "10.2.0.1")])).await;
+    let east = world.link("east", "east.example", &web(&[("web-0", "10.2.0.1")])).await;
     stream.become_(&["10.1.0.1:8080", "10.2.0.1:8080"]).await;
     let remote = stream.one("10.2.0.1:8080");
     assert_eq!(remote.metric_labels["target_cluster"], "east");

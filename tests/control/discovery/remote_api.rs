@@ -6,7 +6,7 @@ use serde_json::json;
 use tonic::Code;
 
 use crate::kit::remote::{kubeconfig, second};
-use crate::kit::{World, pod, service, slice};
+use crate::kit::{World, service, slice, web};
 
 const EAST: &str = "web-east.shop.svc.cluster.local:80";
 
@@ -17,13 +17,8 @@ async fn credentials_that_change_take_effect_and_bad_ones_leave_what_was() {
     copy["metadata"]["labels"] = json!({"multicluster.linkerd.io/remote-discovery": "east",
         "multicluster.linkerd.io/remote-service": "web"});
     let world = World::with(&[copy]).await;
-    let there = [
-        service("web", "10.0.0.1"),
-        pod("web-0", "10.1.0.1"),
-        slice("web-a", "web", &[("web-0", "10.1.0.1")]),
-    ];
-    let east = world.link("east", "east.example", &there).await;
-    let mut stream = east.get(&world, EAST).await;
+    let east = world.link("east", "east.example", &web(&[("web-0", "10.1.0.1")])).await;
+    let mut stream = world.get_soon(EAST, "").await;
     stream.become_(&["10.1.0.1:8080"]).await;
     let good = tokio::task::spawn_blocking(|| kubeconfig(second())).await.unwrap();
 
@@ -39,8 +34,10 @@ async fn credentials_that_change_take_effect_and_bad_ones_leave_what_was() {
     late.become_(&["10.1.0.1:8080"]).await;
 
     // One that would run a command is refused, and the next good one counts.
-    stale["users"][0]["user"] =
-        json!({"exec": {"command": "/bin/true", "apiVersion": "client.authentication.k8s.io/v1"}});
+    let folder = tempfile::tempdir().unwrap();
+    let trace = folder.path().join("it-was-run");
+    stale["users"][0]["user"] = json!({"exec": {"command": "/bin/touch", "args": [trace],
+        "apiVersion": "client.authentication.k8s.io/v1", "interactiveMode": "Never"}});
     east.credentials("east.example", &stale.to_string());
     tokio::time::sleep(Duration::from_millis(200)).await;
     east.credentials("east.test", &good);
@@ -49,6 +46,7 @@ async fn credentials_that_change_take_effect_and_bad_ones_leave_what_was() {
     stream.become_(&["10.1.0.1:8080"]).await;
     let name = stream.one("10.1.0.1:8080").tls_identity.as_ref().unwrap().server_name.clone().unwrap().name;
     assert!(name.ends_with(".east.test"), "{name}: the Secret names the trust domain");
+    assert!(!trace.exists(), "the command was run");
 
     east.unlink(&world);
     assert_eq!(stream.ending().await, Code::NotFound);

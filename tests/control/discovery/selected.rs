@@ -5,14 +5,7 @@ use linkerd2_proxy_api::destination::update::Update;
 use mesh_control::config::Config;
 use serde_json::{Value, json};
 
-use crate::kit::{Endpoints, World, pod, service};
-
-const WEB: &str = "web.shop.svc.cluster.local:80";
-
-fn node(name: &str, zone: &str) -> Value {
-    json!({"apiVersion": "v1", "kind": "Node",
-        "metadata": {"name": name, "labels": {"topology.kubernetes.io/zone": zone}}})
-}
+use crate::kit::{Endpoints, WEB, World, node, pod, service, slice};
 
 /// A pod on a node, ready or not.
 fn on(node: &str, name: &str, ip: &str, ready: bool) -> Value {
@@ -37,14 +30,7 @@ async fn cluster(config: Config) -> World {
 
 /// A stream for a client on a node; the Service may not be known yet.
 async fn get(world: &World, node: &str) -> Endpoints {
-    let token = json!({"ns": "client", "nodeName": node}).to_string();
-    for _ in 0..50 {
-        if let Ok(stream) = world.get_as(WEB, &token).await {
-            return stream;
-        }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
-    }
-    panic!("the Service never became known");
+    world.get_soon(WEB, &json!({"ns": "client", "nodeName": node}).to_string()).await
 }
 
 #[tokio::test]
@@ -79,7 +65,7 @@ async fn endpoints_written_by_hand_count_and_slices_beside_them_do_not() {
         json!({"apiVersion": "v1", "kind": "Endpoints", "metadata": {"name": "web", "namespace": "shop"},
             "subsets": [{"addresses": [{"ip": ip}], "ports": [{"name": "http", "port": 9090}]}]})
     };
-    let elsewhere = crate::kit::slice("web-a", "web", &[("web-9", "10.9.9.9")]);
+    let elsewhere = slice("web-a", "web", &[("web-9", "10.9.9.9")]);
     let world =
         World::configured(config, &[service("web", "10.0.0.1"), by_hand("10.7.0.1"), elsewhere]).await;
     let mut stream = world.get(WEB).await;

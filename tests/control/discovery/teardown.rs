@@ -1,6 +1,5 @@
 //! What remains of clients that go: nothing, however they go.
 
-use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +13,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tonic::transport::Channel;
 
-use crate::kit::{SOON, World, destination, service};
-
-const WEB: &str = "web.shop.svc.cluster.local:80";
+use crate::kit::{SOON, WEB, World, destination, frame, service};
 
 /// A control plane in a runtime that it has for itself, so that its tasks can be counted.
 struct Apart {
@@ -50,16 +47,16 @@ impl Apart {
         assert!(done.is_ok(), "{} tasks instead of {wanted}", self.tasks());
     }
 
-    /// Waits until nobody listens any more: tasks may have ended already that have nothing to do with who listens.
-    async fn subscribers_leave(&self) {
+    /// Waits until so many listen: tasks may have ended already that have nothing to do with who listens.
+    async fn subscribers_become(&self, wanted: usize) {
         let listening = || self.world().index.lock().figures().subscribers;
         let waiting = async {
-            while listening() > 0 {
+            while listening() != wanted {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
         let done = tokio::time::timeout(SOON, waiting).await;
-        assert!(done.is_ok(), "{} still listen", listening());
+        assert!(done.is_ok(), "{} listen instead of {wanted}", listening());
     }
 }
 
@@ -109,17 +106,10 @@ impl Vanished {
                 .body(())
                 .unwrap();
         let (answer, mut sender) = client.send_request(request, false).unwrap();
-        let message = prost::Message::encode_to_vec(&destination(WEB, ""));
-        let mut frame = vec![0];
-        frame.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
-        frame.extend(message);
-        sender.send_data(frame.into(), true).unwrap();
+        sender.send_data(frame(&destination(WEB, "")).into(), true).unwrap();
         // What was said has to get onto the wire.
-        let flush = tokio::time::timeout(
-            Duration::from_millis(200),
-            poll_fn(|context| std::future::Future::poll(std::pin::Pin::new(&mut connection), context)),
-        );
-        assert!(flush.await.is_err(), "the connection ended");
+        let flushed = tokio::time::timeout(Duration::from_millis(200), &mut connection).await;
+        assert!(flushed.is_err(), "the connection ended");
         Self { _connection: connection, _answer: answer }
     }
 }
@@ -148,7 +138,7 @@ async fn streams_that_end_leave_no_task_and_no_subscriber() {
         // Half of them one by one, the rest with their connections.
         streams.truncate(250);
         drop(streams);
-        apart.subscribers_leave().await;
+        apart.subscribers_become(0).await;
         apart.tasks_become(before).await;
     }
 }
@@ -161,8 +151,8 @@ async fn a_client_that_vanished_is_given_up() {
     let (address, _shutdown, _serving) = serve_with(&apart, limits).await;
     let before = apart.tasks();
     let _vanished = Vanished::from(address).await;
-    assert_eq!(apart.world().index.lock().figures().subscribers, 1);
-    apart.subscribers_leave().await;
+    apart.subscribers_become(1).await;
+    apart.subscribers_become(0).await;
     apart.tasks_become(before).await;
 }
 
@@ -174,6 +164,7 @@ async fn a_shutdown_waits_for_nobody_for_longer_than_its_limit() {
     let limits = Limits { drain: Duration::from_millis(500), ..Limits::default() };
     let (address, shutdown, serving) = serve_with(&apart, limits).await;
     let _vanished = Vanished::from(address).await;
+    apart.subscribers_become(1).await;
     shutdown.send(true).unwrap();
     tokio::time::timeout(SOON, serving).await.expect("it ends").unwrap();
     apart.tasks_become(before).await;

@@ -1,14 +1,10 @@
 //! Watches on a real API server: it goes away, forgets versions, gets definitions late, and holds what cannot be read.
 
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::time::Duration;
 
-use mesh_control::config::Config;
 use mesh_control::index::shared::Shared;
-use mesh_control::record::{Key, Kind};
-use mesh_control::runtime::Registry;
-use mesh_control::source::kube::{self as source, Counters};
+use mesh_control::record::Kind;
 use mesh_tests::cluster::{Cluster, Level, stdout_of};
 use serde_json::{Value, json};
 use tokio::io::copy_bidirectional;
@@ -16,7 +12,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::kit::{SOON, api, service};
+use crate::kit::followed::Followed;
+use crate::kit::{SOON, api, server, service};
 
 /// A way to the API server that can be cut.
 struct Way {
@@ -57,55 +54,16 @@ impl Drop for Way {
     }
 }
 
-/// An index that follows a cluster, through a way that can be cut.
-struct Followed {
-    index: Shared,
-    registry: Registry,
-    way: Way,
-    tasks: Vec<JoinHandle<()>>,
-}
-
-impl Followed {
-    async fn start(cluster: &Cluster) -> Self {
-        let way = Way::to(cluster.server()).await;
-        let text = std::fs::read_to_string(cluster.kubeconfig_path()).unwrap();
-        let server = cluster.server().trim_end_matches('/');
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("kubeconfig");
-        std::fs::write(&path, text.replace(server, &format!("https://{}", way.address))).unwrap();
-        let client = api::client(&path).await;
-        let index = Shared::new(Arc::new(Config::default()));
-        let registry = Registry::default();
-        let counters = Counters::new(&registry);
-        let sink = Arc::new(index.clone());
-        let tasks = vec![
-            tokio::spawn(source::run(client, sink, counters, Some(Duration::from_millis(300)))),
-            tokio::spawn(index.clone().settle()),
-        ];
-        let mut ready = index.ready();
-        tokio::time::timeout(SOON, ready.wait_for(|ready| *ready)).await.expect("listed").unwrap();
-        Self { index, registry, way, tasks }
-    }
-
-    /// Waits until the index says so.
-    async fn until(&self, what: &str, limit: Duration, holds: impl Fn(&Shared) -> bool) {
-        let waiting = async {
-            while !holds(&self.index) {
-                tokio::time::sleep(Duration::from_millis(20)).await;
-            }
-        };
-        tokio::time::timeout(limit, waiting).await.unwrap_or_else(|_| panic!("never: {what}"));
-    }
-}
-
-impl Drop for Followed {
-    fn drop(&mut self) {
-        self.tasks.iter().for_each(JoinHandle::abort);
-    }
-}
-
-fn has_service(index: &Shared, name: &str) -> bool {
-    index.lock().store().service(&Key::new("shop", name)).is_some()
+/// An index that follows a cluster through a way that can be cut, and has listed everything.
+async fn follow(cluster: &Cluster) -> Followed<Way> {
+    let way = Way::to(cluster.server()).await;
+    let text = std::fs::read_to_string(cluster.kubeconfig_path()).unwrap();
+    let server = cluster.server().trim_end_matches('/');
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("kubeconfig");
+    std::fs::write(&path, text.replace(server, &format!("https://{}", way.address))).unwrap();
+    let client = api::client(&path).await;
+    Followed::over(way, client).ready(SOON).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -119,28 +77,30 @@ async fn an_api_server_that_goes_away_takes_nothing_along_and_is_caught_up_with(
     })
     .await
     .unwrap();
-    let followed = Followed::start(&cluster).await;
-    assert!(has_service(&followed.index, "stays") && has_service(&followed.index, "goes"));
+    let followed = follow(&cluster).await;
+    assert!(followed.has_service("shop", "stays") && followed.has_service("shop", "goes"));
 
     followed.way.open.send(false).unwrap();
     stdout_of(&mut cluster.kubectl(["delete", "service", "goes", "--namespace=shop"])).unwrap();
     api::apply(&cluster, &service("comes", "10.0.0.23"));
     tokio::time::sleep(Duration::from_secs(3)).await;
     assert!(
-        has_service(&followed.index, "stays") && has_service(&followed.index, "goes"),
+        followed.has_service("shop", "stays") && followed.has_service("shop", "goes"),
         "what is known stays"
     );
 
-    // Meanwhile history is forgotten, so watches cannot go on from where they were. A version of the future does the
-    // same from outside: the server answers 410 or has us wait; either way the state is right in the end.
+    // Whether the watches go on from where they were or everything is listed again, the state is right in the end.
     followed.way.open.send(true).unwrap();
     followed
-        .until("caught up", Duration::from_secs(60), |index| {
-            has_service(index, "comes") && !has_service(index, "goes")
+        .until("caught up", Duration::from_secs(60), |it| {
+            it.has_service("shop", "comes") && !it.has_service("shop", "goes")
         })
         .await;
-    assert!(has_service(&followed.index, "stays"));
-    assert!(followed.registry.text().contains("kube_failures_total"), "failures are counted");
+    assert!(followed.has_service("shop", "stays"));
+    assert!(
+        followed.registry.text().contains("kube_failures_total{kind=\"services\"}"),
+        "failures are counted"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -153,7 +113,7 @@ async fn definitions_that_come_later_need_no_restart_and_bad_objects_cost_themse
     })
     .await
     .unwrap();
-    let followed = Followed::start(&cluster).await;
+    let followed = follow(&cluster).await;
     assert!(followed.index.lock().store().is_listed(Kind::Server), "absent kinds do not hold up the start");
 
     // A definition without a schema lets anything in.
@@ -167,28 +127,23 @@ async fn definitions_that_come_later_need_no_restart_and_bad_objects_cost_themse
     });
     cluster.apply(&definition.to_string()).unwrap();
     stdout_of(&mut cluster.kubectl(["wait", "--for=condition=Established", "crd", "--all"])).unwrap();
-    let server = |name: &str, protocol: &str| {
-        json!({"apiVersion": "policy.linkerd.io/v1beta3", "kind": "Server",
-            "metadata": {"name": name, "namespace": "shop"},
-            "spec": {"podSelector": {}, "port": 80, "proxyProtocol": protocol}})
-    };
     let count = |index: &Shared| index.lock().store().count(Kind::Server);
-    cluster.apply(&server("bad", "morse").to_string()).unwrap();
-    cluster.apply(&server("good", "opaque").to_string()).unwrap();
-    followed.until("the good one is known", Duration::from_secs(30), |index| count(index) == 1).await;
+    cluster.apply(&server("shop", "bad", "morse").to_string()).unwrap();
+    cluster.apply(&server("shop", "good", "opaque").to_string()).unwrap();
+    followed.until("the good one is known", Duration::from_secs(30), |it| count(&it.index) == 1).await;
 
     // Now by the watch: a good one turns bad and keeps its last good version, others come and go.
-    cluster.apply(&server("good", "semaphore").to_string()).unwrap();
-    cluster.apply(&server("third", "HTTP/2").to_string()).unwrap();
-    followed.until("the third is known", SOON, |index| count(index) == 2).await;
+    cluster.apply(&server("shop", "good", "semaphore").to_string()).unwrap();
+    cluster.apply(&server("shop", "third", "HTTP/2").to_string()).unwrap();
+    followed.until("the third is known", SOON, |it| count(&it.index) == 2).await;
     stdout_of(&mut cluster.kubectl(["delete", "server", "good", "--namespace=shop"])).unwrap();
-    followed.until("the deleted one is gone", SOON, |index| count(index) == 1).await;
+    followed.until("the deleted one is gone", SOON, |it| count(&it.index) == 1).await;
     let text = followed.registry.text();
     assert!(text.contains("kube_skipped_objects_total{kind=\"servers\"}"), "{text}");
 
     // The definition goes, and the objects with it.
     stdout_of(&mut cluster.kubectl(["delete", "crd", "servers.policy.linkerd.io"])).unwrap();
-    followed.until("all are gone", Duration::from_secs(30), |index| count(index) == 0).await;
+    followed.until("all are gone", Duration::from_secs(30), |it| count(&it.index) == 0).await;
 }
 
 /// A definition that lets anything in.
@@ -263,10 +218,10 @@ async fn objects_of_every_definition_may_be_malformed() {
         api::apply(&cluster, &object(*kind, "bad", malformed[1].clone()));
     }
     // By the list…
-    let followed = Followed::start(&cluster).await;
+    let followed = follow(&cluster).await;
     let count = |index: &Shared, kind: Kind| index.lock().store().count(kind);
     for kind in &kinds {
-        followed.until(kind.watched().plural, SOON, |index| count(index, *kind) == 1).await;
+        followed.until(kind.watched().plural, SOON, |it| count(&it.index, *kind) == 1).await;
     }
     // …and by the watch: the good one turns bad and stays as it was, another one comes.
     for kind in &kinds {
@@ -274,7 +229,7 @@ async fn objects_of_every_definition_may_be_malformed() {
         api::apply(&cluster, &object(*kind, "later", good_spec(*kind)));
     }
     for kind in &kinds {
-        followed.until(kind.watched().plural, SOON, |index| count(index, *kind) == 2).await;
+        followed.until(kind.watched().plural, SOON, |it| count(&it.index, *kind) == 2).await;
     }
     let text = followed.registry.text();
     for kind in &kinds {

@@ -4,13 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use h2::RecvStream;
 use h2::client::SendRequest;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, Request, Response, StatusCode};
 use mesh_control::config::Config;
 use mesh_control::destination;
 use mesh_control::grpc::{Api, Limits, serve};
 use mesh_control::index::shared::Shared;
-use prost::Message as _;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -52,11 +52,24 @@ fn request(path: &str, content_type: &str) -> Request<()> {
 
 /// The message of a request for a profile, which everybody gets.
 fn message() -> Vec<u8> {
-    let message = kit::destination("192.0.2.1:80", "").encode_to_vec();
-    let mut frame = vec![0];
-    frame.extend(u32::try_from(message.len()).unwrap().to_be_bytes());
-    frame.extend(message);
-    frame
+    kit::frame(&kit::destination("192.0.2.1:80", ""))
+}
+
+/// The beginning of the answer to a request for a profile.
+async fn profile(client: &mut SendRequest<Bytes>) -> Response<RecvStream> {
+    let (response, mut body) = client.send_request(request(GET_PROFILE, "application/grpc"), false).unwrap();
+    body.send_data(message().into(), true).unwrap();
+    tokio::time::timeout(SOON, response).await.unwrap().unwrap()
+}
+
+/// The status that a stream ends with.
+async fn ending(mut body: RecvStream) -> Option<String> {
+    let trailers = async {
+        while body.data().await.is_some() {}
+        body.trailers().await.unwrap().unwrap()
+    };
+    let trailers = tokio::time::timeout(SOON, trailers).await.unwrap();
+    status(&trailers).map(str::to_owned)
 }
 
 fn status(headers: &HeaderMap) -> Option<&str> {
@@ -107,10 +120,7 @@ async fn what_cannot_be_a_request_is_told_so() {
         let response = tokio::time::timeout(SOON, response).await.unwrap().unwrap();
         assert_eq!((response.status().as_u16(), status(response.headers())), (code, grpc), "{path}");
         // The connection goes on.
-        let (response, mut sender) =
-            client.send_request(request(GET_PROFILE, "application/grpc"), false).unwrap();
-        sender.send_data(message().into(), true).unwrap();
-        assert_eq!(tokio::time::timeout(SOON, response).await.unwrap().unwrap().status(), StatusCode::OK);
+        assert_eq!(profile(&mut client).await.status(), StatusCode::OK);
     }
 }
 
@@ -137,9 +147,7 @@ async fn a_client_without_a_sign_of_life_is_given_up() {
     // A client that answers stays.
     let mut client = server.client().await;
     tokio::time::sleep(Duration::from_millis(500)).await;
-    let (response, mut body) = client.send_request(request(GET_PROFILE, "application/grpc"), false).unwrap();
-    body.send_data(message().into(), true).unwrap();
-    assert_eq!(tokio::time::timeout(SOON, response).await.unwrap().unwrap().status(), StatusCode::OK);
+    assert_eq!(profile(&mut client).await.status(), StatusCode::OK);
 }
 
 #[tokio::test]
@@ -148,20 +156,12 @@ async fn streams_end_in_order_when_the_server_does() {
     let mut client = server.client().await;
     let mut bodies = Vec::new();
     for _ in 0..50 {
-        let (response, mut body) =
-            client.send_request(request(GET_PROFILE, "application/grpc"), false).unwrap();
-        body.send_data(message().into(), true).unwrap();
-        bodies.push(tokio::time::timeout(SOON, response).await.unwrap().unwrap().into_body());
+        bodies.push(profile(&mut client).await.into_body());
     }
     server.index.close();
     server.down.send(true).unwrap();
-    for mut body in bodies {
-        let ended = async {
-            while body.data().await.is_some() {}
-            body.trailers().await.unwrap().unwrap()
-        };
-        let trailers = tokio::time::timeout(SOON, ended).await.unwrap();
-        assert_eq!(status(&trailers), Some("0"));
+    for body in bodies {
+        assert_eq!(ending(body).await.as_deref(), Some("0"));
     }
 }
 
@@ -173,10 +173,7 @@ async fn thousands_of_streams_may_end_together_and_others_go_on() {
     let mut bodies = Vec::new();
     for _ in 0..3000 {
         client = client.ready().await.unwrap();
-        let (response, mut body) =
-            client.send_request(request(GET_PROFILE, "application/grpc"), false).unwrap();
-        body.send_data(message().into(), true).unwrap();
-        let mut body = tokio::time::timeout(SOON, response).await.unwrap().unwrap().into_body();
+        let mut body = profile(&mut client).await.into_body();
         let first = tokio::time::timeout(SOON, body.data()).await.unwrap().unwrap().unwrap();
         body.flow_control().release_capacity(first.len()).unwrap();
         bodies.push(body);
@@ -191,10 +188,5 @@ async fn thousands_of_streams_may_end_together_and_others_go_on() {
     };
     tokio::time::timeout(SOON, gone).await.expect("nothing is kept of them");
     server.index.close();
-    let mut kept = kept.unwrap();
-    let ended = async {
-        while kept.data().await.is_some() {}
-        kept.trailers().await.unwrap().unwrap()
-    };
-    assert_eq!(status(&tokio::time::timeout(SOON, ended).await.unwrap()), Some("0"));
+    assert_eq!(ending(kept.unwrap()).await.as_deref(), Some("0"));
 }

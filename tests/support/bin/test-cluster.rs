@@ -15,9 +15,10 @@ use mesh_tests::cluster::build::{Group, tools};
 use mesh_tests::cluster::{Cluster, Level, abandoned, leftovers, remove_abandoned};
 
 const USAGE: &str = "\
-usage: test-cluster up [--level apiserver|node]     start a cluster and keep it until Ctrl-C or the end of input
-       test-cluster build [--level apiserver|node]  fill the cache of built programs and say where it is
-       test-cluster doctor [--remove]               name what clusters that were cut off left behind, and remove it
+usage: test-cluster up [--level LEVEL]     start a cluster and keep it until Ctrl-C or the end of input
+       test-cluster build [--level LEVEL]  fill the cache of built programs and say where it is
+       test-cluster doctor [--remove]      name what clusters that were cut off left behind, and remove it
+LEVEL is storage, apiserver (the default) or node.
 ";
 
 /// What to do with the remains of a cluster.

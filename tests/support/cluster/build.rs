@@ -38,6 +38,7 @@ const GO_NEEDED: &str = "Go 1.24 or newer (unpack a release of Go to /usr/local/
 impl Group {
     /// The programs of this group that a test cluster of `level` runs.
     fn tools(self, level: Level) -> &'static [&'static str] {
+        const STORAGE: &[&str] = &["kube-apiserver", "kubectl"];
         const CONTROL: &[&str] = &["kube-apiserver", "kube-controller-manager", "kubectl"];
         const ALL: &[&str] = &[
             "kube-apiserver",
@@ -48,9 +49,10 @@ impl Group {
             "kube-proxy",
         ];
         match (self, level) {
+            (Group::Kubernetes, Level::Storage) => STORAGE,
             (Group::Kubernetes, Level::ApiServer) => CONTROL,
             (Group::Kubernetes, Level::Node) => ALL,
-            (Group::CoreDns, Level::ApiServer) => &[],
+            (Group::CoreDns, Level::Storage | Level::ApiServer) => &[],
             (Group::CoreDns, Level::Node) => &["coredns"],
             (Group::Helm, _) => &["helm"],
         }

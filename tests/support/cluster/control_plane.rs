@@ -96,7 +96,10 @@ impl ControlPlane {
 
     /// The programs of the control plane in the order of their start.
     pub(super) fn parts(&self, tools: &Tools, level: Level) -> Vec<Part> {
-        let mut parts = vec![self.etcd(), self.api_server(tools), self.controller_manager(tools, level)];
+        let mut parts = vec![self.etcd(), self.api_server(tools)];
+        if level >= Level::ApiServer {
+            parts.push(self.controller_manager(tools, level));
+        }
         if level == Level::Node {
             parts.push(self.scheduler(tools));
         }
@@ -147,6 +150,8 @@ impl ControlPlane {
             ("listen-peer-urls", peer.clone()),
             ("initial-advertise-peer-urls", peer.clone()),
             ("initial-cluster", format!("test={peer}")),
+            // Four times the default: a test may write a large cluster.
+            ("quota-backend-bytes", (8_u64 << 30).to_string()),
             ("log-level", "warn".to_owned()),
             ("logger", "zap".to_owned()),
             ("log-outputs", "stderr".to_owned()),
@@ -196,7 +201,9 @@ impl ControlPlane {
     fn controller_manager(&self, tools: &Tools, level: Level) -> Part {
         // Without nodes, pods bound to a made-up node name must stay: tests write such pods themselves.
         let controllers = match level {
-            Level::ApiServer => "*,-pod-garbage-collector-controller,-node-lifecycle-controller",
+            Level::Storage | Level::ApiServer => {
+                "*,-pod-garbage-collector-controller,-node-lifecycle-controller"
+            }
             Level::Node => "*",
         };
         Part::new("kube-controller-manager", &tools.path("kube-controller-manager")).flags([

@@ -14,7 +14,7 @@ use std::thread;
 use anyhow::{Context, Result};
 use nix::sched::{CloneFlags, setns};
 
-/// A listener on loopback whose connections end at an address in another network namespace. Dropping it stops the
+/// A listener whose connections end at an address in another network namespace. Dropping it stops the
 /// listening; connections go on until one side ends them.
 pub struct Forward {
     local: SocketAddr,
@@ -28,8 +28,15 @@ impl Forward {
     /// # Errors
     /// When the port is taken.
     pub fn start(port: u16, namespace: &Path, target: SocketAddr) -> Result<Self> {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port))
-            .with_context(|| format!("cannot listen on port {port} of loopback"))?;
+        Self::at(SocketAddr::from((Ipv4Addr::LOCALHOST, port)), namespace, target)
+    }
+
+    /// As [`start`](Self::start), on an address of the caller's network.
+    ///
+    /// # Errors
+    /// When the address is taken, or none of this network.
+    pub fn at(address: SocketAddr, namespace: &Path, target: SocketAddr) -> Result<Self> {
+        let listener = TcpListener::bind(address).with_context(|| format!("cannot listen on {address}"))?;
         let local = listener.local_addr().context("the listener has no address")?;
         let stop = Arc::new(AtomicBool::new(false));
         let (stopping, namespace) = (Arc::clone(&stop), Arc::new(namespace.to_owned()));

@@ -28,6 +28,7 @@ const STEP_LIMIT: Duration = Duration::from_secs(90);
 pub(super) struct Own {
     /// Signs for users.
     pub(super) plane: ControlPlane,
+    level: Level,
     /// At level `node`: the way into the cluster's namespaces.
     pub(super) fabric: Option<Fabric>,
     supervisor: Supervisor,
@@ -72,9 +73,9 @@ impl Own {
         let plane = ControlPlane::prepare(dir, addresses.clone())?;
         write_init_script(dir, level, tools, &plane)?;
         match level {
-            Level::ApiServer => {
+            Level::Storage | Level::ApiServer => {
                 let supervisor = Supervisor::start(dir, None, &private_user_namespace())?;
-                Ok(Self { plane, fabric: None, supervisor })
+                Ok(Self { plane, level, fabric: None, supervisor })
             }
             Level::Node => {
                 let mut supervisor = Supervisor::start(dir, Some(&cgroup_name(dir)), &["--mount", "--net"])?;
@@ -82,7 +83,7 @@ impl Own {
                 let network = PathBuf::from(format!("/proc/{init_pid}/ns/net"));
                 let api = SocketAddr::from((addresses.api, addresses.api_port));
                 let api = Forward::start(addresses.test_port, &network, api)?;
-                Ok(Self { plane, fabric: Some(Fabric { init_pid, _api: api }), supervisor })
+                Ok(Self { plane, level, fabric: Some(Fabric { init_pid, _api: api }), supervisor })
             }
         }
     }
@@ -92,11 +93,12 @@ impl Own {
     /// # Errors
     /// When a part ends or takes too long; the error shows the ends of the logs.
     pub(super) fn wait_until_ready(&mut self, kubectl: impl Fn(&[&str]) -> Command) -> Result<()> {
+        let api_server = ("a ready API server", ["get", "--raw", "/readyz"].as_slice());
         // Pods are refused until the controller manager has made the namespace's account.
-        for (what, args) in [
-            ("a ready API server", ["get", "--raw", "/readyz"].as_slice()),
-            ("the default ServiceAccount", &["get", "serviceaccount", "default", "--namespace=default"]),
-        ] {
+        let account: (_, &[&str]) =
+            ("the default ServiceAccount", &["get", "serviceaccount", "default", "--namespace=default"]);
+        let account = (self.level >= Level::ApiServer).then_some(account);
+        for (what, args) in [api_server].into_iter().chain(account) {
             self.supervisor.wait_for(what, STEP_LIMIT, || {
                 Ok(output_of(&mut kubectl(args))?.status.success().then_some(()))
             })?;
@@ -116,7 +118,7 @@ impl Own {
 
 fn addresses(level: Level) -> Result<Addresses> {
     Ok(match level {
-        Level::ApiServer => {
+        Level::Storage | Level::ApiServer => {
             let [api_port, etcd_client_port, etcd_peer_port] = free_ports()?;
             Addresses {
                 api: Ipv4Addr::LOCALHOST,

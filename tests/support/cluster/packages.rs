@@ -74,7 +74,7 @@ mod tests {
     #[test]
     fn every_line_is_well_formed_and_both_levels_occur() {
         let all = packages().unwrap();
-        assert!(all.iter().any(|package| package.level == Level::ApiServer));
+        assert!(all.iter().any(|package| package.level == Level::Storage));
         assert!(all.iter().any(|package| package.level == Level::Node));
     }
 

@@ -49,7 +49,7 @@ impl InitScript {
     /// A script that works in `dir`.
     ///
     /// It notes the number of its process as seen from outside, for those who enter its namespaces, and records
-    /// every part that ends in `ended`.
+    /// every part that ends in `ended`, unless it was sent away for a while (`outage`).
     pub(super) fn new(dir: &Path) -> Self {
         let dir = quote(&dir.display().to_string());
         Self {
@@ -61,7 +61,9 @@ impl InitScript {
                  part() {{\n\
                  \x20 name=$1\n\
                  \x20 shift\n\
-                 \x20 ( \"$@\" >\"logs/$name.log\" 2>&1 3<&-; echo \"$name ended with status $?\" >>ended ) &\n\
+                 \x20 ( while \"$@\" >>\"logs/$name.log\" 2>&1 3<&-; status=$?; [ -e \"away.$name\" ]; do\n\
+                 \x20     while [ -e \"away.$name\" ]; do sleep 0.1; done\n\
+                 \x20   done; echo \"$name ended with status $status\" >>ended ) &\n\
                  }}\n"
             ),
         }

@@ -120,6 +120,31 @@ impl World {
         Ok(())
     }
 
+    /// One more pod, on cables of its own to both others. `ip` is its address towards the server pod; towards the client
+    /// pod it has that of the next network.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn pod(&self, name: &str, proxy: &Path, init: &Path, ip: Ipv4Addr) -> Result<Pod> {
+        let pod = Pod::new(name, proxy, &self.plane, self.folder.path())?;
+        let [a, b, c, d] = ip.octets();
+        for (at, (other, address)) in
+            [(&self.server, addresses::SERVER), (&self.client, addresses::CLIENT)].into_iter().enumerate()
+        {
+            let (network, interface) = (if at == 0 { c } else { c + 1 }, format!("eth{at}"));
+            let gateway = Ipv4Addr::new(a, b, network, 1);
+            let own = [(IpAddr::from(Ipv4Addr::new(a, b, network, d)), 24)];
+            let beside = [(IpAddr::from(gateway), 24)];
+            Namespace::connect(
+                Link { namespace: &pod.namespace, interface: &interface, addresses: &own },
+                Link { namespace: &other.namespace, interface: name, addresses: &beside },
+            )?;
+            pod.namespace.ip(&format!("route add {address}/32 via {gateway}"))?;
+        }
+        pod.redirect(init)?;
+        Ok(pod)
+    }
+
     /// The endpoint that is the server pod's application, as the control plane describes meshed endpoints.
     #[must_use]
     pub fn endpoint(&self) -> WeightedAddr {

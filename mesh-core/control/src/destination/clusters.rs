@@ -258,17 +258,22 @@ mod tests {
             json!({"exec": {"command": "/bin/sh", "apiVersion": "client.authentication.k8s.io/v1"}}),
             json!({"tokenFile": "/var/run/secrets/kubernetes.io/serviceaccount/token"}),
             json!({"client-certificate": "/etc/passwd"}),
+            json!({"client-key": "/etc/shadow"}),
             json!({"auth-provider": {"name": "gcp", "config": {}}}),
         ] {
             let error = parsed(kubeconfig(server.clone(), user.clone()).as_bytes()).unwrap_err().to_string();
             assert!(error.contains("not taken from a Secret"), "{user}: {error}");
         }
-        for cluster in [
-            json!({"server": "https://a", "insecure-skip-tls-verify": true}),
-            json!({"server": "http://a"}),
-            json!({"server": "https://a", "certificate-authority": "/etc/shadow"}),
+        for (cluster, cause) in [
+            (json!({"server": "https://a", "insecure-skip-tls-verify": true}), "insecure-skip-tls-verify"),
+            (json!({"server": "http://a"}), "a server without TLS"),
+            (
+                json!({"server": "https://a", "certificate-authority": "/etc/shadow"}),
+                "the path of a certificate",
+            ),
         ] {
-            assert!(parsed(kubeconfig(cluster, json!({})).as_bytes()).is_err());
+            let error = parsed(kubeconfig(cluster, json!({})).as_bytes()).unwrap_err().to_string();
+            assert!(error.contains(cause), "{cause}: {error}");
         }
         let secret = json!({"users": [{"name": 7, "user": "swordfish"}]}).to_string();
         let error = parsed(secret.as_bytes()).unwrap_err().to_string();

@@ -84,13 +84,12 @@ pub fn resolve(
 pub fn compute(class: Class<'_>, store: &Store, config: &Config, reads: &mut Reads) -> Outcome {
     reads.note(Interest::Service(class.service.clone()));
     reads.note(Interest::Zones);
-    reads.basis(store.zone_changes());
-    let service = store.service(class.service);
-    reads.basis(service.is_none_or(|service| members::is_zonal(service)));
-    let Some(service) = service else {
+    let Some(service) = store.service(class.service) else {
         // A Service that goes away is told; the stream stays, so that its return is told as well.
+        reads.no_basis();
         return Outcome::Content(Content::Endpoints(EndpointSet::default()));
     };
+    reads.basis((store.zone_changes(), members::is_zonal(service)));
     if service.kind == ServiceKind::ExternalName {
         return Outcome::Ended(external_name(class.service));
     }

@@ -1,6 +1,5 @@
 //! The published API: a certificate for whoever proves an identity and holds a key.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,7 +12,7 @@ use tonic::{Code, Request, Response, Status};
 
 use super::Clock;
 use super::material::{Material, Usable};
-use super::tokens::{TokenError, Tokens};
+use super::tokens::{Reviews, TokenError};
 use crate::runtime::metrics::{Counter, Family, Histogram, Registry};
 
 /// Largest request that is read, in bytes: name, token and signing request.
@@ -44,7 +43,7 @@ pub struct Settings {
 
 /// The published API.
 pub struct Certify {
-    tokens: Arc<dyn Tokens>,
+    tokens: Reviews,
     material: Material,
     settings: Settings,
     outcomes: Family<Counter>,
@@ -62,7 +61,7 @@ struct Denied {
 
 impl Certify {
     /// Signs with what `material` holds at the time of each request.
-    pub fn new(tokens: Arc<dyn Tokens>, material: Material, settings: Settings, registry: &Registry) -> Self {
+    pub fn new(tokens: Reviews, material: Material, settings: Settings, registry: &Registry) -> Self {
         let outcomes =
             registry.counters("identity_certify_total", "Certificate requests by outcome.", &["outcome"]);
         let duration = registry

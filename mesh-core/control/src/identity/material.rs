@@ -110,11 +110,6 @@ impl Files {
 // === impl Material ===
 
 impl Material {
-    /// Material that never changes, for whoever has no files.
-    pub fn fixed(current: Current) -> Self {
-        Self(watch::channel(Arc::new(current)).1)
-    }
-
     /// What there is now.
     pub fn current(&self) -> Arc<Current> {
         self.0.borrow().clone()
@@ -130,19 +125,7 @@ impl Material {
 
 impl Usable {
     /// Judges an issuer in PEM: it must sign for `name`, chain to `bundle` and be valid at `now`.
-    ///
-    /// # Errors
-    /// What speaks against it.
-    pub fn read(
-        certificate: Vec<u8>,
-        key: Vec<u8>,
-        name: &str,
-        bundle: &Bundle,
-        now: Timestamp,
-    ) -> Result<Self, String> {
-        Self::judge(Arc::new(Pair { certificate, key }), name, bundle, now)
-    }
-
+    /// Otherwise the error says what speaks against it.
     fn judge(source: Arc<Pair>, name: &str, bundle: &Bundle, now: Timestamp) -> Result<Self, String> {
         let issuer = Issuer::parse(&source.certificate, &source.key).map_err(|error| error.to_string())?;
         issuer.verify(bundle, name, now).map_err(|problem| problem.to_string())?;

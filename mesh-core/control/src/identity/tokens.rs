@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use futures::future::BoxFuture;
 use k8s_openapi::api::authentication::v1::{TokenReview, TokenReviewSpec, TokenReviewStatus};
 use kube::api::{Api, PostParams};
 use mesh_core::dns::{Label1123, Subdomain};
@@ -19,12 +18,6 @@ const MAX_PAUSE: Duration = Duration::from_secs(5);
 /// Largest token that is passed on, in bytes; real ones have about 1,200.
 const MAX_TOKEN: usize = 16 * 1024;
 const USER_PREFIX: &str = "system:serviceaccount:";
-
-/// Says whose a token is.
-pub trait Tokens: Send + Sync + 'static {
-    /// The account that `token` was given to.
-    fn review<'a>(&'a self, token: &'a [u8]) -> BoxFuture<'a, Result<ServiceAccount, TokenError>>;
-}
 
 /// Why a token proves nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -55,7 +48,7 @@ pub struct Quota {
     pub burst: u32,
 }
 
-/// Asks the API server (TokenReview).
+/// Says whose a token is: asks the API server (TokenReview).
 pub struct Reviews {
     api: Api<TokenReview>,
     pace: Pace,
@@ -74,24 +67,24 @@ impl Reviews {
     pub fn new(client: kube::Client, quota: Quota) -> Self {
         Self { api: Api::all(client), pace: Pace::new(quota) }
     }
-}
 
-impl Tokens for Reviews {
-    fn review<'a>(&'a self, token: &'a [u8]) -> BoxFuture<'a, Result<ServiceAccount, TokenError>> {
-        Box::pin(async move {
-            let token = shaped(token)?;
-            self.pace.wait().await?;
-            let spec = TokenReviewSpec { audiences: Some(vec![AUDIENCE.to_owned()]), token };
-            let review = TokenReview { spec, ..TokenReview::default() };
-            let params = PostParams::default();
-            let asking = self.api.create(&params, &review);
-            let answer = match tokio::time::timeout(LIMIT, asking).await {
-                Ok(Ok(answer)) => answer,
-                Ok(Err(error)) => return Err(TokenError::Unavailable(error.to_string())),
-                Err(_) => return Err(TokenError::Unavailable(format!("no answer within {LIMIT:?}"))),
-            };
-            account(answer.status.unwrap_or_default())
-        })
+    /// The account that `token` was given to.
+    ///
+    /// # Errors
+    /// When it proves nothing, or the API server cannot be asked in time.
+    pub async fn review(&self, token: &[u8]) -> Result<ServiceAccount, TokenError> {
+        let token = shaped(token)?;
+        self.pace.wait().await?;
+        let spec = TokenReviewSpec { audiences: Some(vec![AUDIENCE.to_owned()]), token };
+        let review = TokenReview { spec, ..TokenReview::default() };
+        let params = PostParams::default();
+        let asking = self.api.create(&params, &review);
+        let answer = match tokio::time::timeout(LIMIT, asking).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(error)) => return Err(TokenError::Unavailable(error.to_string())),
+            Err(_) => return Err(TokenError::Unavailable(format!("no answer within {LIMIT:?}"))),
+        };
+        account(answer.status.unwrap_or_default())
     }
 }
 

@@ -152,6 +152,7 @@ pub struct Reads {
     /// The other cluster that is being read.
     cluster: Option<Text>,
     basis: std::hash::DefaultHasher,
+    undecided: bool,
 }
 
 // === impl Request ===
@@ -237,8 +238,13 @@ impl Reads {
         value.hash(&mut self.basis);
     }
 
-    pub(super) fn finish(self) -> (Vec<Interest>, u64) {
-        (self.interests, self.basis.finish())
+    /// Nothing decides between classes of clients at the moment: they stay together whatever the basis was.
+    pub fn no_basis(&mut self) {
+        self.undecided = true;
+    }
+
+    pub(super) fn finish(self) -> (Vec<Interest>, Option<u64>) {
+        (self.interests, (!self.undecided).then(|| self.basis.finish()))
     }
 }
 

@@ -1,7 +1,6 @@
 //! Another cluster: a directory, or a second real API server that a Secret leads to.
 
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -17,7 +16,7 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 
-use super::{Backing, Endpoints, World, api, path};
+use super::{Backing, World, api, write};
 
 /// Namespace of the control plane.
 const NAMESPACE: &str = "linkerd";
@@ -76,19 +75,6 @@ impl Remote {
         }
     }
 
-    /// A stream, once the cluster is known here.
-    pub(crate) async fn get(&self, world: &World, path: &str) -> Endpoints {
-        let mut last = None;
-        for _ in 0..100 {
-            match world.get_as(path, "").await {
-                Ok(stream) => return stream,
-                Err(status) => last = Some(status),
-            }
-            tokio::time::sleep(Duration::from_millis(100)).await;
-        }
-        panic!("{} never became known: {last:?}", self.name);
-    }
-
     /// Takes the link away.
     pub(crate) fn unlink(&self, world: &World) {
         match &self.backing {
@@ -143,11 +129,4 @@ fn forget(here: &Cluster, name: &str) {
     let secret = format!("cluster-credentials-{name}");
     let namespace = format!("--namespace={NAMESPACE}");
     stdout_of(&mut here.kubectl(["delete", "secret", &secret, &namespace, "--ignore-not-found"])).unwrap();
-}
-
-fn write(folder: &TempDir, object: &Value) {
-    let path = path(folder, object);
-    let aside = path.with_extension("new");
-    std::fs::write(&aside, serde_json::to_vec(object).unwrap()).unwrap();
-    std::fs::rename(aside, path).unwrap();
 }

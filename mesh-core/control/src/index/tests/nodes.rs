@@ -2,6 +2,8 @@
 
 use serde_json::json;
 
+use super::super::cell::Change;
+use super::super::outbox::Outbox;
 use super::super::*;
 use crate::record::{Key, Kind};
 
@@ -23,11 +25,14 @@ fn slice(nodes: &[&str]) -> serde_json::Value {
         "endpoints": (0..100).map(endpoint).collect::<Vec<_>>()})
 }
 
+fn service() -> serde_json::Value {
+    json!({"metadata": {"name": "web", "namespace": "shop"},
+        "spec": {"clusterIP": "10.0.0.1", "ports": [{"name": "http", "port": 80}]}})
+}
+
 fn index(nodes: &[&str]) -> Index {
     let mut index = Index::new(Arc::new(Config::default()));
-    let service = json!({"metadata": {"name": "web", "namespace": "shop"},
-        "spec": {"clusterIP": "10.0.0.1", "ports": [{"name": "http", "port": 80}]}});
-    know(&mut index, Kind::Service, service);
+    know(&mut index, Kind::Service, service());
     know(&mut index, Kind::EndpointSlice, slice(nodes));
     index
 }
@@ -51,6 +56,43 @@ fn a_thousand_nodes_share_one_answer_but_for_those_that_are_hinted_for() {
         assert_eq!(index.figures().topics, topics, "{nodes:?}");
     }
     assert!(size_of::<crate::record::Endpoint>() <= 136, "{}", size_of::<crate::record::Endpoint>());
+}
+
+#[test]
+fn clients_stay_while_their_service_is_away_and_find_their_places_when_it_returns() {
+    // Flaw it answers: with the Service its hints were gone, so clients were moved to where nothing is, and refused.
+    let now = Instant::now();
+    for nodes in [&[][..], &["node-1", "node-2"]] {
+        let mut index = index(nodes);
+        let mut subscribers = subscribed(&mut index, now);
+        let outbox = Arc::new(Outbox::default());
+        let mut known = vec![None; subscribers.len()];
+        let mut told = |subscribers: &mut [Subscription]| {
+            let mut moved = 0;
+            for (subscription, known) in subscribers.iter_mut().zip(&mut known) {
+                match subscription.changed(*known, &outbox, 0).expect("each is told") {
+                    Change::Newer(newest) => *known = Some(newest.number()),
+                    Change::Moved => moved += 1,
+                    Change::Ended(refusal) => panic!("{refusal:?}"),
+                }
+            }
+            moved
+        };
+        assert_eq!(told(&mut subscribers), 0);
+        index.apply(Event::Deleted { kind: Kind::Service, key: Key::new("shop", "web"), uid: None });
+        know(
+            &mut index,
+            Kind::Node,
+            json!({"metadata": {"name": "node-3",
+            "labels": {"topology.kubernetes.io/zone": "west"}}}),
+        );
+        index.settle(32, now + LONGEST_REST);
+        assert_eq!(told(&mut subscribers), 0, "it is told, and all stay");
+        // Meanwhile zones changed, so each finds its place anew.
+        know(&mut index, Kind::Service, service());
+        index.settle(32, now + LONGEST_REST * 2);
+        assert_eq!(told(&mut subscribers), 1000);
+    }
 }
 
 #[test]
