@@ -285,6 +285,10 @@ impl<H: Handler> Engine<H> {
                     http2.codec.reset(stream, code, &mut conn.out);
                     self.core.dirty(client.conn);
                 }
+                if http2.codec.is_drained() {
+                    // It was the last one of a connection that has been told to end, and its client owes nothing more.
+                    self.core.linger(client.conn);
+                }
                 false
             }
             (Stage::Http1Server(server), None) if server.exchange == Some(key) => {
