@@ -257,7 +257,8 @@ fn streams_outlive_the_certificate_that_they_began_with() {
     world.plane.set_certify(Certify::Issue(HOUR));
     eventually("new connections", Duration::from_secs(20), || {
         world.client.namespace.run(async move {
-            let mut stream = tcp::connect(service).await.unwrap();
+            // One that is shed may be reset before its client has noticed that it is connected.
+            let Ok(mut stream) = tcp::connect(service).await else { return false };
             let _ = stream.write_all(b"\x00ping").await;
             tcp::read_exact(&mut stream, 5).await.is_ok_and(|came| came == b"\x00ping")
         })
