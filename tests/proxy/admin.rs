@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use mesh_tests::mesh::answers::{self, Endpoint as _, outbound};
-use mesh_tests::mesh::{APP_PORT, Answer, Certify, SERVICE_PORT, WEB, tcp};
+use mesh_tests::mesh::{APP_PORT, Answer, Certify, SERVICE_PORT, WEB};
 
-use crate::kit::{Calls, eventually, meshed, meshed_with, world};
+use crate::kit::{Calls, endpoint_state, eventually, meshed, meshed_with, state, world};
 
 #[test]
 fn a_proxy_is_live_at_once_and_ready_with_its_certificate() {
@@ -126,18 +126,11 @@ fn only_the_same_pod_may_change_the_log_or_end_the_proxy() {
     let world = meshed_with(|world| {
         world.server.config.set("SHUTDOWN_ENDPOINT_ENABLED", "true");
     });
-    let from_outside = |method: &'static str, path: &'static str| {
-        let to = std::net::SocketAddr::from(([10, 7, 3, 3], 4191));
-        let request =
-            format!("{method} {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\ncontent-length: 0\r\n\r\n");
-        let answer = world.control.run(async move { tcp::ask(to, request.into_bytes()).await.unwrap() });
-        tcp::split_response(&answer).unwrap().0
-    };
     for (method, path) in [("GET", "/proxy-log-level"), ("PUT", "/proxy-log-level"), ("POST", "/shutdown")] {
-        assert_eq!(from_outside(method, path), 403, "{method} {path}");
+        assert_eq!(world.admin_from_outside(method, path), 403, "{method} {path}");
     }
-    assert_eq!(from_outside("GET", "/metrics"), 200);
-    assert_eq!(from_outside("GET", "/live"), 200);
+    assert_eq!(world.admin_from_outside("GET", "/metrics"), 200);
+    assert_eq!(world.admin_from_outside("GET", "/live"), 200);
 }
 
 #[test]
@@ -201,42 +194,31 @@ fn the_state_tells_of_each_endpoint_how_it_is() {
     for _ in 0..20 {
         world.http1("/name");
     }
-    let state = || {
-        let (status, body) = world.client.proxy().unwrap().admin("GET", "/state.json").unwrap();
-        assert_eq!(status, 200, "{body}");
-        serde_json::from_str::<serde_json::Value>(&body).unwrap()
+    let endpoint = |address: &str| {
+        endpoint_state(&world, address).unwrap_or_else(|| panic!("{:#}", state(&world.client)))
     };
-    let endpoint = |state: &serde_json::Value, address: &str| {
-        let backends = state["workers"][0]["outbound"]["backends"].as_array().unwrap().clone();
-        let all = backends.iter().flat_map(|backend| backend["endpoints"].as_array().unwrap().clone());
-        all.into_iter().find(|endpoint| endpoint["address"] == address).unwrap_or_else(|| panic!("{state:#}"))
-    };
-    let now = state();
-    let good = endpoint(&now, "10.7.1.3:8080");
+    let good = endpoint("10.7.1.3:8080");
     assert_eq!(good["identity"], world.server.identity.as_str(), "{good}");
     assert_eq!((&good["ready"], &good["breaker"]), (&true.into(), &"open".into()), "{good}");
     assert!(good["weight"].as_u64().is_some() && good["latency_seconds"].as_f64().is_some(), "{good}");
     assert!(good["requests"].is_number() && good["connections"].is_number(), "{good}");
-    for (key, endpoints) in [("endpoints of web.test.svc.cluster.local:80", true), ("faults", false)] {
-        let entries = now["discovery"].as_array().unwrap();
-        let entry = entries.iter().find(|entry| entry["key"] == key);
-        if endpoints {
-            assert!(entry.unwrap()["age_seconds"].as_f64().unwrap() < 60.0, "{now:#}");
-        }
-    }
+    let now = state(&world.client);
+    let watches = now["discovery"].as_array().unwrap();
+    let watch = watches.iter().find(|watch| watch["key"] == "endpoints of web.test.svc.cluster.local:80");
+    assert!(watch.unwrap()["age_seconds"].as_f64().unwrap() < 60.0, "{now:#}");
     eventually("an error of the one that is away", Duration::from_secs(10), || {
         world.http1("/name");
-        let away = endpoint(&state(), "10.7.1.99:1");
+        let away = endpoint("10.7.1.99:1");
         away["last_error"]["error"].is_string() && away["ready"] == false
     });
     // Failures shut the breakers.
     world.app.set_status(500);
     eventually("a shut breaker", Duration::from_secs(10), || {
         world.http1("/name");
-        let one = endpoint(&state(), "10.7.1.3:8080");
+        let one = endpoint("10.7.1.3:8080");
         one["breaker"] == "shut" && one["shut_for_seconds"].as_f64().is_some_and(|time| time > 1.0)
     });
-    let backend = state()["workers"][0]["outbound"]["backends"][0].clone();
+    let backend = state(&world.client)["workers"][0]["outbound"]["backends"][0].clone();
     assert!(backend["answered_seconds_ago"].as_f64().unwrap() < 60.0, "{backend:#}");
 }
 
@@ -244,14 +226,13 @@ fn the_state_tells_of_each_endpoint_how_it_is() {
 fn the_state_tells_of_the_pod_itself_too() {
     let world = meshed();
     world.http1("/name");
-    let (_, body) = world.server.proxy().unwrap().admin("GET", "/state.json").unwrap();
-    let json: serde_json::Value = serde_json::from_str(&body).unwrap();
+    let json = state(&world.server);
     let inbound = &json["workers"][0]["inbound"];
     let ports = inbound["ports"].as_array().unwrap();
-    assert!(ports.iter().any(|port| port["port"] == APP_PORT), "{body}");
+    assert!(ports.iter().any(|port| port["port"] == APP_PORT), "{json}");
     assert!(
         inbound["application"].as_array().unwrap().iter().any(|app| app["addr"] == "10.7.1.3:8080"),
-        "{body}"
+        "{json}"
     );
-    assert_eq!(json["identity"]["certificate"]["id"], world.server.identity.as_str(), "{body}");
+    assert_eq!(json["identity"]["certificate"]["id"], world.server.identity.as_str(), "{json}");
 }

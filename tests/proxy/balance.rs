@@ -1,66 +1,34 @@
 //! Endpoints: which one, and what if none.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
-use ::http::Version;
 use linkerd2_proxy_api::destination::WeightedAddr;
 use mesh_tests::mesh::answers::{self, Endpoint as _, outbound};
-use mesh_tests::mesh::{Answer, App, SERVICE_PORT, WEB, World, http};
+use mesh_tests::mesh::{Answer, App, SERVICE_PORT, WEB, World};
 
-use crate::kit::{Calls, authority, eventually, meshed, meshed_with};
-
-const PORT: u16 = 8081;
+use crate::kit::{Calls, app_at, endpoint_at, eventually, gets, meshed, meshed_with};
 
 /// Applications at further addresses of the server pod, by the last octet.
 fn apps(world: &World) -> Vec<App> {
-    (4..=6)
-        .map(|octet| {
-            let address = SocketAddr::from((Ipv4Addr::new(10, 7, 1, octet), PORT));
-            App::start(&world.server.namespace, address, &format!("app-{octet}")).unwrap()
-        })
-        .collect()
-}
-
-fn endpoint(world: &World, octet: u8) -> WeightedAddr {
-    answers::endpoint(SocketAddr::from((Ipv4Addr::new(10, 7, 1, octet), PORT)))
-        .meshed(&world.server.identity)
-        .h2()
+    (4..=6).map(|octet| app_at(world, octet)).collect()
 }
 
 /// Slow requests at the same time, so that none is spared by its latency: their statuses.
 fn call_at_once(world: &World, count: usize) -> Vec<u16> {
-    let service = world.service();
-    world.client.namespace.run(async move {
-        let http::Client::Http2(sender) = http::Client::http2(service).await.unwrap() else { unreachable!() };
-        let calls: Vec<_> = (0..count)
-            .map(|_| {
-                let mut client = http::Client::Http2(sender.clone());
-                tokio::spawn(async move {
-                    let request = http::get(Version::HTTP_2, &authority(), "/slow/20").unwrap();
-                    client.send(request).await.unwrap().status.as_u16()
-                })
-            })
-            .collect();
-        let mut statuses = Vec::with_capacity(count);
-        for call in calls {
-            statuses.push(call.await.unwrap());
-        }
-        statuses
-    })
+    world.at_once(gets(count, "/slow/20")).iter().map(|reply| reply.status.as_u16()).collect()
 }
 
 #[test]
 fn all_endpoints_get_requests_and_removed_ones_none() {
     let world = meshed();
     let apps = apps(&world);
-    world.script_web((4..=6).map(|octet| endpoint(&world, octet)).collect());
+    world.script_web((4..=6).map(|octet| endpoint_at(&world, octet)).collect());
     // The first connection to each of them may take its time.
     eventually("requests to all of them", Duration::from_secs(20), || {
         assert_eq!(call_at_once(&world, 30), [200; 30]);
         apps.iter().all(|app| app.requests() > 5)
     });
-    world.script_web(vec![endpoint(&world, 4), endpoint(&world, 5)]);
+    world.script_web(vec![endpoint_at(&world, 4), endpoint_at(&world, 5)]);
     let left = [("endpoint_state", "ready")];
     let proxy = world.client.proxy().unwrap();
     proxy
@@ -82,9 +50,10 @@ fn an_endpoint_that_fails_is_left_alone_for_a_while() {
     });
     let apps = apps(&world);
     apps[0].set_status(500);
-    world
-        .plane
-        .set_endpoints(&format!("{WEB}:{SERVICE_PORT}"), vec![endpoint(&world, 4), endpoint(&world, 5)]);
+    world.plane.set_endpoints(
+        &format!("{WEB}:{SERVICE_PORT}"),
+        vec![endpoint_at(&world, 4), endpoint_at(&world, 5)],
+    );
     // Both are connected before anything is concluded from an endpoint that is not ready.
     eventually("three failures", Duration::from_secs(20), || {
         call_at_once(&world, 10);
@@ -112,9 +81,10 @@ fn an_endpoint_that_has_recovered_is_used_again() {
     });
     let apps = apps(&world);
     apps[0].set_status(500);
-    world
-        .plane
-        .set_endpoints(&format!("{WEB}:{SERVICE_PORT}"), vec![endpoint(&world, 4), endpoint(&world, 5)]);
+    world.plane.set_endpoints(
+        &format!("{WEB}:{SERVICE_PORT}"),
+        vec![endpoint_at(&world, 4), endpoint_at(&world, 5)],
+    );
     eventually("failures", Duration::from_secs(20), || {
         call_at_once(&world, 10);
         apps[0].requests() >= 3

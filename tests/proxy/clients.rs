@@ -43,9 +43,7 @@ fn behind_a_balancer(change: impl FnOnce(&mut World)) -> World {
 /// Octets from the load balancer to the server pod, and all that comes back.
 fn ask(world: &World, before: &[u8], request: &str) -> Vec<u8> {
     let octets = [before, request.as_bytes()].concat();
-    let answer = world.control.run(async move { tcp::ask(server_from_outside(), octets).await });
-    // A connection that is refused ends either way.
-    answer.unwrap_or_default()
+    world.control.run(async move { tcp::ask_until_end(server_from_outside(), &octets).await }).unwrap()
 }
 
 /// Values of a field as the application saw it.

@@ -121,12 +121,7 @@ fn a_header_without_a_protocol_leads_to_octets() {
 fn who_has_no_identity_or_no_header_is_not_served() {
     let world = meshed();
     let request = b"GET /name HTTP/1.1\r\nhost: web\r\nconnection: close\r\n\r\n";
-    let plain = world.control.run(async move {
-        let mut stream = tcp::connect(proxy_port()).await.unwrap();
-        // It may be closed already.
-        let _ = stream.write_all(request).await;
-        tcp::read_all(&mut stream).await.unwrap_or_default()
-    });
+    let plain = world.control.run(tcp::ask_until_end(proxy_port(), request)).unwrap();
     assert!(!plain.starts_with(b"HTTP/1.1 200"), "{:?}", String::from_utf8_lossy(&plain));
     let without_header = ask(&world, &[], request.to_vec());
     assert!(!without_header.starts_with(b"HTTP/1.1 200"), "{:?}", String::from_utf8_lossy(&without_header));

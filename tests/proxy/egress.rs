@@ -202,11 +202,6 @@ fn an_opaque_connection_that_is_forbidden_is_closed() {
     let world = meshed();
     tcp::serve_echo(&world.control, SocketAddr::from(([0, 0, 0, 0], PORT))).unwrap();
     world.plane.set_outbound(outside(), Answer::Value(outbound::forbidden("egress", PORT)));
-    let came = world.client.namespace.run(async move {
-        let mut stream = tcp::connect(outside()).await.unwrap();
-        // The end may come before or after the write.
-        let _ = stream.write_all(b"anything\n").await;
-        tcp::read_all(&mut stream).await.unwrap_or_default()
-    });
-    assert_eq!(came, b"");
+    let came = world.client.namespace.run(tcp::ask_until_end(outside(), b"anything\n"));
+    assert_eq!(came.unwrap(), b"");
 }

@@ -1,43 +1,40 @@
 //! Which backend, and which of its endpoints: order, weights and zones.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use linkerd2_proxy_api::destination::WeightedAddr;
-use mesh_tests::mesh::answers::{self, Endpoint as _, outbound};
+use mesh_tests::mesh::answers::{Endpoint as _, outbound};
 use mesh_tests::mesh::{App, SERVICE_PORT, World};
 
-use crate::kit::{Calls, authority, eventually, gets, meshed, meshed_with, neighbour, script, web};
-
-const PORT: u16 = 8082;
+use crate::kit::{
+    Calls, app_at, authority, endpoint_at, eventually, gets, meshed, meshed_with, neighbour, script, web,
+};
 
 /// Applications at two further addresses of the server pod.
 fn apps(world: &World) -> [App; 2] {
-    [4, 5].map(|octet| {
-        let address = SocketAddr::from((Ipv4Addr::new(10, 7, 1, octet), PORT));
-        App::start(&world.server.namespace, address, &format!("app-{octet}")).unwrap()
-    })
+    [4, 5].map(|octet| app_at(world, octet))
 }
 
 /// Their endpoints, of equal weight.
 fn endpoints(world: &World) -> [WeightedAddr; 2] {
-    [4, 5].map(|octet| {
-        answers::endpoint(SocketAddr::from((Ipv4Addr::new(10, 7, 1, octet), PORT)))
-            .meshed(&world.server.identity)
-            .h2()
-    })
+    [4, 5].map(|octet| endpoint_at(world, octet))
 }
 
-/// Sends rounds of requests until both applications have been met, and then so many; how many each of them got.
-fn shares(world: &World, apps: &[App; 2], rounds: usize) -> [usize; 2] {
-    let proxy = world.client.proxy().unwrap();
+/// Sends a request, and waits until both endpoints are connected to.
+fn connect_both(world: &World) {
     assert_eq!(world.http1("/name").status, 200);
+    let proxy = world.client.proxy().unwrap();
     proxy
         .wait_for_metrics("two endpoints", |metrics| {
             let ready = [("endpoint_state", "ready"), ("parent_name", "web")];
             metrics.sum("outbound_http_balancer_endpoints", &ready) == 2.0
         })
         .unwrap();
+}
+
+/// Sends so many rounds of requests once both applications are connected to; how many each of them got.
+fn shares(world: &World, apps: &[App; 2], rounds: usize) -> [usize; 2] {
+    connect_both(world);
     let before = [apps[0].requests(), apps[1].requests()];
     for _ in 0..rounds {
         // At the same time and equally slow, so that latency says nothing.
@@ -90,12 +87,7 @@ fn the_own_zone_is_preferred_and_the_other_is_there_in_need() {
     world.script_web(vec![near, far.clone()]);
     let service = world.service();
     let proxy = world.client.proxy().unwrap();
-    assert_eq!(world.http1("/name").status, 200);
-    proxy
-        .wait_for_metrics("two endpoints", |metrics| {
-            metrics.sum("outbound_http_balancer_endpoints", &[("endpoint_state", "ready")]) == 2.0
-        })
-        .unwrap();
+    connect_both(&world);
     let before = [apps[0].requests(), apps[1].requests()];
     world.client.namespace.run(async move {
         // One after the other, so that the own zone is never under load.

@@ -7,18 +7,17 @@ mod table;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ::http::Version;
-use linkerd2_proxy_api::destination::{
-    PathMatch, RequestMatch, ResponseClass, RetryBudget, Route, request_match, response_match,
-};
+use linkerd2_proxy_api::destination::RetryBudget;
+use linkerd2_proxy_api::outbound::OutboundPolicy;
 use mesh_tests::mesh::answers::inbound::{self, Who};
 use mesh_tests::mesh::answers::{self, Endpoint as _, outbound};
 use mesh_tests::mesh::{APP_PORT, Answer, App, CONTROL_NAME, Metrics, World, addresses, http, tcp};
 use tokio::io::AsyncWriteExt as _;
 
-use crate::kit::{Calls, authority, eventually, meshed_with};
+use crate::kit::{Calls, authority, call, eventually, meshed_with, server_from_outside, with_fields};
 
 use table::Expected;
 
@@ -88,26 +87,16 @@ fn everything() -> World {
                 })
                 .into(),
         };
-        let web = inbound::server("web", inbound::detect_with(vec![route], None), meshed());
-        world.plane.set_inbound("server", APP_PORT, Answer::Value(web));
-        let limited = inbound::detect_with(Vec::new(), Some(inbound::rate_limit(Some(1), None)));
-        world.plane.set_inbound(
-            "server",
-            8082,
-            Answer::Value(inbound::server("limited", limited, everybody())),
-        );
-        let grpc = inbound::server("grpc", inbound::grpc(), everybody());
-        world.plane.set_inbound("server", 8081, Answer::Value(grpc));
-        world.plane.set_inbound(
-            "server",
-            7000,
-            Answer::Value(inbound::server("echo", inbound::opaque(), meshed())),
-        );
-        world.plane.set_inbound(
-            "server",
-            7001,
-            Answer::Value(inbound::server("tls", inbound::opaque(), meshed())),
-        );
+        let limit = inbound::rate_limit(Some(1), None);
+        for (port, server) in [
+            (APP_PORT, inbound::server("web", inbound::detect_with(vec![route], None), meshed())),
+            (8082, inbound::server("limited", inbound::detect_with(vec![], Some(limit)), everybody())),
+            (8081, inbound::server("grpc", inbound::grpc(), everybody())),
+            (7000, inbound::server("echo", inbound::opaque(), meshed())),
+            (7001, inbound::server("tls", inbound::opaque(), meshed())),
+        ] {
+            world.plane.set_inbound("server", port, Answer::Value(server));
+        }
         script(world);
     })
 }
@@ -119,31 +108,14 @@ fn script(world: &World) {
             .transport_header(4143)
             .label("pod", "server")
     };
+    type Policy = fn(&str, u16) -> OutboundPolicy;
     for (last, name, port, policy, endpoint) in [
-        (
-            11,
-            "grpc.test.svc.cluster.local",
-            81,
-            outbound::grpc_service("grpc.test.svc.cluster.local", 81),
-            at(8081).h2(),
-        ),
-        (
-            12,
-            "echo.test.svc.cluster.local",
-            82,
-            outbound::opaque_service("echo.test.svc.cluster.local", 82),
-            at(7000).opaque(),
-        ),
-        (
-            13,
-            "tls.test.svc.cluster.local",
-            83,
-            outbound::tls_service("tls.test.svc.cluster.local", 83),
-            at(7001).opaque(),
-        ),
+        (11, "grpc.test.svc.cluster.local", 81, outbound::grpc_service as Policy, at(8081).h2()),
+        (12, "echo.test.svc.cluster.local", 82, outbound::opaque_service, at(7000).opaque()),
+        (13, "tls.test.svc.cluster.local", 83, outbound::tls_service, at(7001).opaque()),
     ] {
         world.plane.set_profile(service(last, port), Answer::Value(answers::profile(name)));
-        world.plane.set_outbound(service(last, port), Answer::Value(policy));
+        world.plane.set_outbound(service(last, port), Answer::Value(policy(name, port)));
         world.plane.set_endpoints(&format!("{name}:{port}"), vec![endpoint]);
     }
     let nowhere = "nowhere.test.svc.cluster.local";
@@ -157,22 +129,9 @@ fn script(world: &World) {
         min_retries_per_second: 10,
         ttl: answers::duration(Duration::from_secs(10)),
     });
-    profile.routes = vec![Route {
-        condition: Some(RequestMatch {
-            r#match: Some(request_match::Match::Path(PathMatch { regex: "/.*".to_owned() })),
-        }),
-        response_classes: vec![ResponseClass {
-            condition: Some(linkerd2_proxy_api::destination::ResponseMatch {
-                r#match: Some(response_match::Match::Status(
-                    linkerd2_proxy_api::destination::HttpStatusRange { min: 500, max: 599 },
-                )),
-            }),
-            is_failure: true,
-        }],
-        metrics_labels: [("route".to_owned(), "all".to_owned())].into(),
-        is_retryable: true,
-        timeout: answers::duration(Duration::from_secs(5)),
-    }];
+    let mut route = answers::retryable_route("all");
+    route.timeout = answers::duration(Duration::from_secs(5));
+    profile.routes = vec![route];
     world.plane.set_profile(service(14, 84), Answer::Value(profile));
     world.plane.set_outbound(service(14, 84), Answer::Value(outbound::service(name, 84)));
     world.plane.set_endpoints(&format!("{name}:84"), vec![at(APP_PORT).h2()]);
@@ -194,18 +153,13 @@ fn traffic(world: &World) {
     let fetch = |to: SocketAddr, version, request| {
         world.client.namespace.run(async move { http::fetch(to, version, request).await }).unwrap()
     };
-    let traced = |mut request: ::http::Request<http::Body>| {
-        let context = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
-        request.headers_mut().insert("traceparent", context.parse().unwrap());
-        request
-    };
     for version in [Version::HTTP_11, Version::HTTP_2] {
         let request = http::request(version, "POST", &authority(), "/bytes/2000", "a body").unwrap();
-        assert_eq!(world.send(version, traced(request)).unwrap().status, 200);
+        let context = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let request = with_fields(request, &[("traceparent", context)]);
+        assert_eq!(world.send(version, request).unwrap().status, 200);
     }
-    let mut call = http::request(Version::HTTP_2, "POST", "grpc.test:81", "/a.B/C", "message").unwrap();
-    call.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
-    fetch(service(11, 81), Version::HTTP_2, call);
+    fetch(service(11, 81), Version::HTTP_2, call("/a.B/C", &[]));
     world.app.fail_next(1);
     fetch(service(14, 84), Version::HTTP_11, http::get(Version::HTTP_11, "books", "/retried").unwrap());
     octets(world, service(12, 82), b"\x00octets".to_vec());
@@ -215,19 +169,18 @@ fn traffic(world: &World) {
     assert_eq!(world.outsider(Version::HTTP_11, "/name").unwrap().status, 403);
     assert_eq!(world.outsider(Version::HTTP_11, "/no-such-route").unwrap().status, 404);
     for _ in 0..5 {
-        let to = SocketAddr::from((crate::kit::server_from_outside().ip(), 8082));
+        let to = SocketAddr::from((server_from_outside().ip(), 8082));
         let request = http::get(Version::HTTP_11, "limited", "/").unwrap();
         world.control.run(async move { http::fetch(to, Version::HTTP_11, request).await }).unwrap();
     }
-    let echo = SocketAddr::from((crate::kit::server_from_outside().ip(), 7000));
+    let echo = SocketAddr::from((server_from_outside().ip(), 7000));
     world.control.run(async move {
         let mut stream = tcp::connect(echo).await.unwrap();
         let _ = stream.write_all(b"\x00refused").await;
         let _ = tcp::read_all(&mut stream).await;
     });
     let missing = http::get(Version::HTTP_11, &authority(), "/name").unwrap();
-    let mut missing = missing;
-    missing.headers_mut().insert("l5d-require-id", "somebody.else.test".parse().unwrap());
+    let missing = with_fields(missing, &[("l5d-require-id", "somebody.else.test")]);
     assert_eq!(world.send(Version::HTTP_11, missing).unwrap().status, 502);
 }
 
@@ -275,21 +228,20 @@ fn every_family_has_the_labels_and_buckets_that_dashboards_know() {
         [("client", &world.client, table::of_client()), ("server", &world.server, table::of_server())]
     {
         let proxy = pod.proxy().unwrap();
-        let mut wrong = Vec::new();
-        eventually_or(&mut wrong, Duration::from_secs(5), || compare(&proxy.metrics().unwrap(), &expected));
+        let wrong = still_wrong(Duration::from_secs(5), || compare(&proxy.metrics().unwrap(), &expected));
         assert!(wrong.is_empty(), "{name}:\n{}", wrong.join("\n"));
     }
     everything_is_documented(&world);
     a_host_is_named_where_that_is_wanted(&world);
 }
 
-/// Asks until nothing is wrong, for a while.
-fn eventually_or(wrong: &mut Vec<String>, limit: Duration, ask: impl Fn() -> Vec<String>) {
-    let start = std::time::Instant::now();
+/// What is still wrong after it was asked for a while.
+fn still_wrong(limit: Duration, ask: impl Fn() -> Vec<String>) -> Vec<String> {
+    let start = Instant::now();
     loop {
-        *wrong = ask();
+        let wrong = ask();
         if wrong.is_empty() || start.elapsed() > limit {
-            return;
+            return wrong;
         }
         std::thread::sleep(Duration::from_millis(100));
     }

@@ -9,7 +9,7 @@ use mesh_tests::mesh::answers::outbound;
 use mesh_tests::mesh::http::{self, Client};
 use mesh_tests::mesh::{Metrics, World};
 
-use crate::kit::{Calls, authority, eventually, gets, meshed, meshed_with, script, web};
+use crate::kit::{Calls, authority, eventually, gets, meshed, meshed_with, script, web, with_fields};
 
 const ALL: u32 = 1_000_000;
 
@@ -41,15 +41,8 @@ fn script_faults(world: &World, faults: Vec<Fault>) {
 }
 
 /// A GET on a connection of its own: how long it took and what came, if anything.
-fn timed(
-    world: &World,
-    version: Version,
-    fields: &[(&'static str, &'static str)],
-) -> (Duration, Option<u16>) {
-    let mut request = http::get(version, &authority(), "/name").unwrap();
-    for (name, value) in fields {
-        request.headers_mut().insert(*name, value.parse().unwrap());
-    }
+fn timed(world: &World, version: Version, fields: &[(&str, &str)]) -> (Duration, Option<u16>) {
+    let request = with_fields(http::get(version, &authority(), "/name").unwrap(), fields);
     let start = Instant::now();
     let reply = world.send(version, request);
     (start.elapsed(), reply.ok().map(|reply| reply.status.as_u16()))
@@ -173,11 +166,9 @@ fn a_reset_ends_its_stream_and_no_other() {
     world.client.namespace.run(async move {
         let mut client = Client::http2(service).await.unwrap();
         for _ in 0..3 {
-            let mut request = http::get(Version::HTTP_2, &authority(), "/name").unwrap();
-            request.headers_mut().insert("x-fault", "reset".parse().unwrap());
-            assert!(client.send(request).await.is_err());
-            let request = http::get(Version::HTTP_2, &authority(), "/name").unwrap();
-            assert_eq!(client.send(request).await.unwrap().status, 200);
+            let request = || http::get(Version::HTTP_2, &authority(), "/name").unwrap();
+            assert!(client.send(with_fields(request(), &[("x-fault", "reset")])).await.is_err());
+            assert_eq!(client.send(request()).await.unwrap().status, 200);
         }
     });
 }

@@ -14,7 +14,7 @@ use mesh_tests::mesh::answers::{self, Endpoint as _, inbound, outbound};
 use mesh_tests::mesh::{Answer, App, SERVICE_PORT, WEB, World, addresses, http, tcp};
 use tokio::io::AsyncWriteExt;
 
-use crate::kit::{Calls, authority, eventually, meshed_with};
+use crate::kit::{Calls, authority, call, eventually, meshed_with, with_fields};
 
 /// The service of the other cluster.
 const FAR: &str = "web.test.svc.mirror.test";
@@ -133,10 +133,7 @@ fn requests_go_on_to_a_meshed_endpoint_in_the_name_of_the_gateway() {
 #[test]
 fn a_call_of_grpc_keeps_its_trailers_through_the_gateway() {
     let (world, _app) = gateway(Who::Meshed);
-    let mut request = http::request(Version::HTTP_2, "POST", &authority(), "/grpc/5", "").unwrap();
-    request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
-    request.headers_mut().insert("te", "trailers".parse().unwrap());
-    let reply = world.send(Version::HTTP_2, request).unwrap();
+    let reply = world.send(Version::HTTP_2, call("/grpc/5", &[])).unwrap();
     assert_eq!((reply.status.as_u16(), reply.trailer("grpc-status")), (200, Some("5")), "{reply:?}");
 }
 
@@ -192,8 +189,8 @@ fn a_name_that_the_gateway_does_not_serve_is_not_found() {
 fn a_request_that_comes_by_again_is_a_loop() {
     let (world, app) = gateway(Who::Meshed);
     let by_gateway = format!("by={};for=x;host=y;proto=https", world.server.identity);
-    let mut request = http::get(Version::HTTP_11, &authority(), "/name").unwrap();
-    request.headers_mut().insert("forwarded", by_gateway.parse().unwrap());
+    let request = http::get(Version::HTTP_11, &authority(), "/name").unwrap();
+    let request = with_fields(request, &[("forwarded", &by_gateway)]);
     let reply = world.send(Version::HTTP_11, request).unwrap();
     assert_eq!(reply.status, 508, "{reply:?}");
     assert_eq!(app.requests(), 0);

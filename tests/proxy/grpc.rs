@@ -9,22 +9,13 @@ use hyper::body::Frame;
 use mesh_tests::mesh::http::{self, Client};
 use mesh_tests::mesh::{Answer, WEB, answers};
 
-use crate::kit::{Calls, authority, meshed};
-
-fn request(path: &str) -> ::http::Request<http::Body> {
-    let mut request =
-        http::request(Version::HTTP_2, "POST", &authority(), path, Bytes::from_static(&[0, 0, 0, 0, 0]))
-            .unwrap();
-    request.headers_mut().insert("content-type", "application/grpc".parse().unwrap());
-    request.headers_mut().insert("te", "trailers".parse().unwrap());
-    request
-}
+use crate::kit::{Calls, call, meshed};
 
 #[test]
 fn the_status_arrives_in_trailers() {
     let world = meshed();
     for status in ["0", "5", "14"] {
-        let reply = world.send(Version::HTTP_2, request(&format!("/grpc/{status}"))).unwrap();
+        let reply = world.send(Version::HTTP_2, call(&format!("/grpc/{status}"), &[])).unwrap();
         assert_eq!(reply.status, 200);
         assert_eq!(reply.body.as_ref(), [0, 0, 0, 0, 0]);
         assert_eq!(reply.trailer("grpc-status"), Some(status));
@@ -38,10 +29,10 @@ fn streams_go_both_ways_at_once() {
     world.client.namespace.run(async move {
         let mut client = Client::http2(service).await.unwrap();
         let (frames, body) = http::streaming();
-        let mut call = request("/echo");
-        *call.body_mut() = body;
+        let mut request = call("/echo", &[]);
+        *request.body_mut() = body;
         // The response begins before the request has a body at all.
-        let mut response = client.start(call).await.unwrap();
+        let mut response = client.start(request).await.unwrap();
         for number in 0..50_u8 {
             let message = Bytes::from(vec![number; 1 + usize::from(number) * 20]);
             frames.send(Ok(Frame::data(message.clone()))).await.unwrap();
@@ -69,13 +60,13 @@ fn a_client_that_cancels_is_told_to_the_server() {
     world.client.namespace.run(async move {
         let mut client = Client::http2(service).await.unwrap();
         let (frames, body) = http::streaming();
-        let mut call = request("/echo");
-        *call.body_mut() = body;
-        let response = client.start(call).await.unwrap();
+        let mut request = call("/echo", &[]);
+        *request.body_mut() = body;
+        let response = client.start(request).await.unwrap();
         drop(response);
         drop(frames);
         // The connection is as good as before.
-        let reply = client.send(request("/grpc/0")).await.unwrap();
+        let reply = client.send(call("/grpc/0", &[])).await.unwrap();
         assert_eq!(reply.trailer("grpc-status"), Some("0"));
     });
     assert_eq!(app.requests(), 2);
@@ -86,7 +77,7 @@ fn what_the_proxy_refuses_has_a_grpc_status() {
     let world = meshed();
     world.plane.set_profile(world.service(), Answer::Value(answers::profile(WEB)));
     world.plane.set_endpoints(&format!("{WEB}:80"), Vec::new());
-    let reply = world.send(Version::HTTP_2, request("/grpc/0")).unwrap();
+    let reply = world.send(Version::HTTP_2, call("/grpc/0", &[])).unwrap();
     assert_eq!(reply.status, 200, "{reply:?}");
     let status = reply.header("grpc-status").or(reply.trailer("grpc-status"));
     assert!(matches!(status, Some("4" | "14")), "{reply:?}");

@@ -2,15 +2,14 @@
 
 use std::time::Duration;
 
-use ::http::{Request, Version};
-use bytes::Bytes;
+use ::http::Version;
 use linkerd2_proxy_api::grpc_route::GrpcFailureInjector;
 use linkerd2_proxy_api::outbound::grpc_route::{Filter, Retry, Rule, filter, retry};
 use mesh_tests::mesh::answers::outbound::{self, grpc, matches};
-use mesh_tests::mesh::http::{self, Body, Reply};
+use mesh_tests::mesh::http::Reply;
 use mesh_tests::mesh::{Answer, SERVICE_PORT, WEB, World};
 
-use crate::kit::{Calls, authority, meshed_with, neighbour, web};
+use crate::kit::{Calls, call, meshed_with, neighbour, web};
 
 const OTHER: &str = "other.test.svc.cluster.local";
 
@@ -19,15 +18,6 @@ fn script(world: &World, rules: Vec<Rule>) {
     let kind = grpc::protocol(vec![grpc::route("calls", rules)]);
     let policy = outbound::with(WEB, SERVICE_PORT, kind);
     world.plane.set_outbound(world.service(), Answer::Value(policy));
-}
-
-fn call(path: &str, fields: &[(&'static str, &str)]) -> Request<Body> {
-    let message = Bytes::from_static(&[0, 0, 0, 0, 0]);
-    let mut request = http::request(Version::HTTP_2, "POST", &authority(), path, message).unwrap();
-    for (name, value) in [("content-type", "application/grpc"), ("te", "trailers")].iter().chain(fields) {
-        request.headers_mut().insert(*name, value.parse().unwrap());
-    }
-    request
 }
 
 fn status(reply: &Reply) -> Option<&str> {

@@ -8,19 +8,15 @@ use mesh_tests::mesh::answers::inbound::{self, Who};
 use mesh_tests::mesh::answers::{self, Endpoint as _, outbound};
 use mesh_tests::mesh::{APP_PORT, Answer, Authority, Certify, Pod, SERVICE_PORT, WEB, World, addresses, tcp};
 use rustls::HandshakeKind;
+use rustls::client::Resumption;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tonic::Code;
 
-use crate::kit::{Calls, eventually, meshed_with, world};
+use crate::kit::{Calls, eventually, meshed_with, short_lived, state, world};
 
 #[test]
 fn a_certificate_is_renewed_before_it_ends_and_nobody_notices() {
-    let world = meshed_with(|world| {
-        world.plane.set_certify(Certify::Issue(Duration::from_secs(6)));
-        for pod in [&mut world.client, &mut world.server] {
-            pod.config.set("IDENTITY_MIN_REFRESH", "1s");
-        }
-    });
+    let world = meshed_with(|world| short_lived(world, Duration::from_secs(6)));
     let server = world.server.identity.clone();
     for _ in 0..100 {
         assert_eq!(world.http1("/name").status, 200);
@@ -69,12 +65,7 @@ fn a_certificate_that_is_not_ours_is_not_taken() {
 
 #[test]
 fn what_is_valid_serves_on_while_renewals_fail() {
-    let world = meshed_with(|world| {
-        world.plane.set_certify(Certify::Issue(Duration::from_secs(12)));
-        for pod in [&mut world.client, &mut world.server] {
-            pod.config.set("IDENTITY_MIN_REFRESH", "1s");
-        }
-    });
+    let world = meshed_with(|world| short_lived(world, Duration::from_secs(12)));
     world.plane.set_certify(Certify::Refuse(Code::Internal));
     for _ in 0..80 {
         assert_eq!(world.http1("/name").status, 200);
@@ -105,12 +96,9 @@ fn the_token_is_read_anew_each_time() {
 #[test]
 fn a_changed_bundle_is_followed_without_a_restart() {
     let world = meshed_with(|world| {
-        world.plane.set_certify(Certify::Issue(Duration::from_secs(5)));
+        short_lived(world, Duration::from_secs(5));
         let first = world.plane.authority();
         world.plane.set_bundle(&[&first]);
-        for pod in [&mut world.client, &mut world.server] {
-            pod.config.set("IDENTITY_MIN_REFRESH", "1s");
-        }
     });
     assert_eq!(world.http1("/name").status, 200);
     let (first, second) = (world.plane.authority(), Arc::new(Authority::new("the next root").unwrap()));
@@ -145,21 +133,28 @@ impl Peer {
         Self { config: Arc::new(config), server: world.server.identity.clone() }
     }
 
-    /// One request to the application's port; how the handshake went.
-    fn call(&self, world: &World) -> HandshakeKind {
+    /// One request to the application's port: how the handshake went, and what was answered. An end of any kind is an answer.
+    fn ask(&self, world: &World) -> std::io::Result<(Option<HandshakeKind>, Vec<u8>)> {
         let (config, server) = (self.config.clone(), self.server.clone());
         world.control.run(async move {
             let stream = tcp::connect(crate::kit::server_from_outside()).await.unwrap();
             let name = rustls::pki_types::ServerName::try_from(server).unwrap();
-            let mut stream = tokio_rustls::TlsConnector::from(config).connect(name, stream).await.unwrap();
-            stream.write_all(b"GET /name HTTP/1.1\r\nhost: web\r\nconnection: close\r\n\r\n").await.unwrap();
+            let mut stream = tokio_rustls::TlsConnector::from(config).connect(name, stream).await?;
+            // It may be refused already.
+            let _ = stream.write_all(b"GET /name HTTP/1.1\r\nhost: web\r\nconnection: close\r\n\r\n").await;
             let mut answer = Vec::new();
             let read = tokio::time::timeout(tcp::PATIENCE, stream.read_to_end(&mut answer)).await;
             // A peer that closes without saying goodbye has answered before.
-            let _ = read.expect("no answer");
-            assert!(answer.starts_with(b"HTTP/1.1 200"), "{:?}", String::from_utf8_lossy(&answer));
-            stream.get_ref().1.handshake_kind().unwrap()
+            let _ = read.expect("the connection stays open");
+            Ok((stream.get_ref().1.handshake_kind(), answer))
         })
+    }
+
+    /// One request, which has to be answered; how the handshake went.
+    fn call(&self, world: &World) -> HandshakeKind {
+        let (handshake, answer) = self.ask(world).unwrap();
+        assert!(answer.starts_with(b"HTTP/1.1 200"), "{:?}", String::from_utf8_lossy(&answer));
+        handshake.unwrap()
     }
 }
 
@@ -204,40 +199,25 @@ fn a_root_that_is_taken_out_of_the_bundle_is_no_longer_trusted() {
     std::thread::sleep(Duration::from_millis(500));
     world.plane.set_authority(second.clone());
     world.plane.set_bundle(&[&second]);
-    let has_rotated = |pod: &Pod| {
-        let (_, state) = pod.proxy().unwrap().admin("GET", "/state.json").unwrap();
-        let state: serde_json::Value = serde_json::from_str(&state).unwrap();
-        state["identity"]["anchors"] == serde_json::json!(["the next root"])
-    };
+    let has_rotated = |pod: &Pod| state(pod)["identity"]["anchors"] == serde_json::json!(["the next root"]);
     eventually("the second root alone", Duration::from_secs(10), || {
         has_rotated(&world.client) && has_rotated(&world.server)
     });
     // The certificate of the first root, which was good a moment ago, is refused: with a ticket and without.
-    let refused = |peer: &Peer| {
-        let (config, server) = (peer.config.clone(), peer.server.clone());
-        world.control.run(async move {
-            let stream = tcp::connect(crate::kit::server_from_outside()).await.unwrap();
-            let name = rustls::pki_types::ServerName::try_from(server).unwrap();
-            let Ok(mut stream) = tokio_rustls::TlsConnector::from(config).connect(name, stream).await else {
-                return true;
-            };
-            let _ = stream.write_all(b"GET /name HTTP/1.1\r\nhost: web\r\nconnection: close\r\n\r\n").await;
-            let mut answer = Vec::new();
-            let _ = tokio::time::timeout(tcp::PATIENCE, stream.read_to_end(&mut answer)).await;
-            !answer.starts_with(b"HTTP/1.1 200")
-        })
-    };
-    assert!(refused(&peer));
+    let mut forgetful = (*peer.config).clone();
+    forgetful.resumption = Resumption::disabled();
+    let forgetful = Peer { config: Arc::new(forgetful), server: peer.server.clone() };
+    for peer in [peer, forgetful] {
+        let answer = peer.ask(&world);
+        assert!(answer.as_ref().map_or(true, |(_, answer)| answer.is_empty()), "{answer:?}");
+    }
     assert_eq!(world.http1("/name").status, 200, "the mesh itself goes on");
 }
 
 #[test]
 fn streams_outlive_the_certificate_that_they_began_with() {
     let world = meshed_with(|world| {
-        world.plane.set_certify(Certify::Issue(Duration::from_secs(7)));
-        for pod in [&mut world.client, &mut world.server] {
-            pod.config.set("IDENTITY_MIN_REFRESH", "1s");
-        }
+        short_lived(world, Duration::from_secs(7));
         let port = world.service();
         world.plane.set_outbound(port, Answer::Value(outbound::opaque_service(WEB, SERVICE_PORT)));
         let rule = inbound::authorization("mesh", Who::Meshed);

@@ -7,17 +7,12 @@ use ::http::Version;
 use mesh_tests::mesh::answers::{self, outbound};
 use mesh_tests::mesh::{Answer, App, Pod, World, addresses, http};
 
-use crate::kit::{Calls, authority, eventually, meshed_with};
-
-/// The state dump of a pod's proxy.
-fn state(pod: &Pod) -> serde_json::Value {
-    serde_json::from_str(&pod.proxy().unwrap().admin("GET", "/state.json").unwrap().1).unwrap()
-}
+use crate::kit::{Calls, authority, eventually, meshed_with, state};
 
 /// Destinations that the workers of a pod's proxy hold.
 fn held(pod: &Pod) -> Vec<String> {
-    let state = state(pod);
-    let workers = state["workers"].as_array().unwrap();
+    let dump = state(pod);
+    let workers = dump["workers"].as_array().unwrap();
     let destinations =
         workers.iter().flat_map(|worker| worker["outbound"]["destinations"].as_array().unwrap());
     let mut targets: Vec<_> =
@@ -28,8 +23,8 @@ fn held(pod: &Pod) -> Vec<String> {
 
 /// How many watch what is known of a key, while it is known.
 fn watchers(pod: &Pod, key: &str) -> Option<u64> {
-    let state = state(pod);
-    let watch = state["discovery"].as_array().unwrap().iter().find(|watch| watch["key"] == key)?.clone();
+    let dump = state(pod);
+    let watch = dump["discovery"].as_array().unwrap().iter().find(|watch| watch["key"] == key)?.clone();
     (watch["known"] == "found").then(|| watch["watchers"].as_u64().unwrap())
 }
 

@@ -6,12 +6,15 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use ::http::{Request, Version};
+use linkerd2_proxy_api::destination::WeightedAddr;
 use linkerd2_proxy_api::outbound::Backend;
 use linkerd2_proxy_api::outbound::http_route::Rule;
 use mesh_tests::artifact::{self, Profile};
 use mesh_tests::mesh::answers::{self, Endpoint as _, outbound};
 use mesh_tests::mesh::http::{self, Body, Reply};
-use mesh_tests::mesh::{APP_PORT, Answer, App, Result, SERVICE_PORT, WEB, World, addresses, tcp};
+use mesh_tests::mesh::{
+    APP_PORT, Answer, App, Certify, Pod, Result, SERVICE_PORT, WEB, World, addresses, tcp,
+};
 
 /// The variable that names another binary for both pods.
 const OTHER: &str = "LINKERD_PROXY_UNDER_TEST";
@@ -70,6 +73,24 @@ pub(crate) fn neighbour(world: &World, name: &str, port: u16) -> (App, Backend) 
     (app, outbound::balancer(&service, SERVICE_PORT))
 }
 
+/// The port of applications at further addresses of the server pod.
+pub(crate) const FURTHER_PORT: u16 = 8083;
+
+/// A further address of the server pod, by its last octet: 4, 5 or 6.
+fn further(octet: u8) -> SocketAddr {
+    SocketAddr::from(([10, 7, 1, octet], FURTHER_PORT))
+}
+
+/// An application at a further address of the server pod; its name is `app-OCTET`.
+pub(crate) fn app_at(world: &World, octet: u8) -> App {
+    App::start(&world.server.namespace, further(octet), &format!("app-{octet}")).unwrap()
+}
+
+/// Its endpoint.
+pub(crate) fn endpoint_at(world: &World, octet: u8) -> WeightedAddr {
+    answers::endpoint(further(octet)).meshed(&world.server.identity).h2()
+}
+
 /// The backend that is the service itself.
 pub(crate) fn web() -> Backend {
     outbound::balancer(WEB, SERVICE_PORT)
@@ -81,6 +102,44 @@ pub(crate) fn script(world: &World, rules: Vec<Rule>) {
     routes.push(outbound::route("default", vec![outbound::rule(vec![], outbound::first(&web()))]));
     let policy = outbound::routed(WEB, SERVICE_PORT, routes, &web());
     world.plane.set_outbound(world.service(), Answer::Value(policy));
+}
+
+/// Has both proxies get certificates that are valid for so long, and renew them as often as each second.
+pub(crate) fn short_lived(world: &mut World, lifetime: Duration) {
+    world.plane.set_certify(Certify::Issue(lifetime));
+    for pod in [&mut world.client, &mut world.server] {
+        pod.config.set("IDENTITY_MIN_REFRESH", "1s");
+    }
+}
+
+/// The state dump of a pod's proxy.
+pub(crate) fn state(pod: &Pod) -> serde_json::Value {
+    let (status, body) = pod.proxy().unwrap().admin("GET", "/state.json").unwrap();
+    assert_eq!(status, 200, "{body}");
+    serde_json::from_str(&body).unwrap()
+}
+
+/// What the proxy of the client says of an endpoint.
+pub(crate) fn endpoint_state(world: &World, address: &str) -> Option<serde_json::Value> {
+    let state = state(&world.client);
+    let backends = state["workers"][0]["outbound"]["backends"].as_array().unwrap();
+    let mut endpoints = backends.iter().flat_map(|backend| backend["endpoints"].as_array().unwrap());
+    endpoints.find(|endpoint| endpoint["address"] == address).cloned()
+}
+
+/// The same request with further fields.
+pub(crate) fn with_fields(mut request: Request<Body>, fields: &[(&str, &str)]) -> Request<Body> {
+    for (name, value) in fields {
+        let name: ::http::HeaderName = name.parse().unwrap();
+        request.headers_mut().append(name, value.parse().unwrap());
+    }
+    request
+}
+
+/// A call of gRPC with an empty message.
+pub(crate) fn call(path: &str, fields: &[(&str, &str)]) -> Request<Body> {
+    let request = http::request(Version::HTTP_2, "POST", &authority(), path, vec![0; 5]).unwrap();
+    with_fields(with_fields(request, &[("content-type", "application/grpc"), ("te", "trailers")]), fields)
 }
 
 /// Waits until something is so.
@@ -106,6 +165,8 @@ pub(crate) trait Calls {
     fn raw(&self, octets: &str) -> String;
     /// A GET from outside the mesh to the server pod.
     fn outsider(&self, version: Version, path: &str) -> Result<Reply>;
+    /// The status that the admin server of the server pod has for somebody outside the mesh.
+    fn admin_from_outside(&self, method: &str, path: &str) -> u16;
     /// What the application saw of a request.
     fn inspect(&self, version: Version, fields: &[(&str, &str)]) -> Seen;
 }
@@ -149,13 +210,16 @@ impl Calls for World {
         self.control.run(async move { http::fetch(server_from_outside(), version, request).await })
     }
 
+    fn admin_from_outside(&self, method: &str, path: &str) -> u16 {
+        let to = SocketAddr::from((server_from_outside().ip(), 4191));
+        let request = http::request(Version::HTTP_11, method, "x", path, "").unwrap();
+        let reply = self.control.run(async move { http::fetch(to, Version::HTTP_11, request).await });
+        reply.unwrap().status.as_u16()
+    }
+
     fn inspect(&self, version: Version, fields: &[(&str, &str)]) -> Seen {
-        let mut request = http::get(version, &authority(), "/inspect").unwrap();
-        for (name, value) in fields {
-            let name: ::http::HeaderName = name.parse().unwrap();
-            request.headers_mut().append(name, value.parse().unwrap());
-        }
-        Seen::new(self.send(version, request).unwrap())
+        let request = http::get(version, &authority(), "/inspect").unwrap();
+        Seen::new(self.send(version, with_fields(request, fields)).unwrap())
     }
 }
 

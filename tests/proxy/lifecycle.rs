@@ -4,29 +4,39 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::time::{Duration, Instant};
 
 use ::http::Version;
-use mesh_tests::mesh::{Certify, Process, Start, World, http, tcp};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use mesh_tests::mesh::{Certify, Process, Result, Start, World, http, tcp};
+use tokio::io::AsyncWriteExt as _;
+use tokio::task::JoinHandle;
 
+use crate::frames::{self, ACK, Frame, kind};
 use crate::kit::{authority, eventually, meshed, world};
+
+/// Sends a request, and waits until the application has it.
+fn in_flight(world: &World, version: Version, path: &str) -> JoinHandle<Result<http::Reply>> {
+    let (service, request) = (world.service(), http::get(version, &authority(), path).unwrap());
+    let before = world.app.requests();
+    let call = world.client.namespace.spawn(async move { http::fetch(service, version, request).await });
+    eventually("the request", Duration::from_secs(5), || world.app.requests() > before);
+    call
+}
 
 #[test]
 fn requests_in_flight_are_finished_before_the_end() {
     for version in [Version::HTTP_11, Version::HTTP_2] {
         let mut world = meshed();
         let service = world.service();
-        let request = http::get(version, &authority(), "/slow/1500").unwrap();
-        let call = world.client.namespace.spawn(async move { http::fetch(service, version, request).await });
-        let app = world.app.clone();
-        eventually("the request", Duration::from_secs(5), || app.requests() > 0);
+        let call = in_flight(&world, version, "/slow/1500");
         let proxy = world.client.proxy().unwrap();
         proxy.process.terminate().unwrap();
         std::thread::sleep(Duration::from_millis(200));
         // Nothing new is accepted, and the probes go on.
-        let refused = world
-            .client
-            .namespace
-            .run(async move { tcp::ask(service, b"GET / HTTP/1.1\r\nhost: x\r\n\r\n".to_vec()).await });
-        assert!(refused.is_err() || refused.is_ok_and(|answer| answer.is_empty()));
+        let refused = world.client.namespace.run(async move {
+            let Ok(mut stream) = tcp::connect(service).await else { return Ok(Vec::new()) };
+            // The end may come before or after the write.
+            let _ = stream.write_all(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+            tcp::read_until_end(&mut stream).await
+        });
+        assert_eq!(refused.unwrap(), b"");
         assert!(
             proxy.admin("GET", "/live").is_ok_and(|(status, _)| status == 200),
             "no probe while it drains"
@@ -43,12 +53,7 @@ fn the_end_comes_with_the_grace_period_at_the_latest() {
     let mut world = world();
     world.client.config.set("SHUTDOWN_GRACE_PERIOD", "1s");
     world.start_proxies().unwrap();
-    let service = world.service();
-    let request = http::get(Version::HTTP_11, &authority(), "/slow/60000").unwrap();
-    let call =
-        world.client.namespace.spawn(async move { http::fetch(service, Version::HTTP_11, request).await });
-    let app = world.app.clone();
-    eventually("the request", Duration::from_secs(5), || app.requests() > 0);
+    let call = in_flight(&world, Version::HTTP_11, "/slow/60000");
     let start = Instant::now();
     let exit = world.client.stop_proxy(Duration::from_secs(5)).unwrap();
     assert_eq!(exit.code(), Some(0));
@@ -106,43 +111,6 @@ fn a_port_that_is_taken_is_an_error_that_names_it() {
     drop(taken);
 }
 
-/// What HTTP/2 begins with, and a request for a path as stream 1.
-fn http2_request(path: &str) -> Vec<u8> {
-    let mut octets = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".to_vec();
-    octets.extend_from_slice(&[0, 0, 0, 4, 0, 0, 0, 0, 0]);
-    octets.extend(headers_frame(1, path));
-    octets
-}
-
-/// A request for a path: three fields of the static table, and two whose values are written out.
-fn headers_frame(stream: u8, path: &str) -> Vec<u8> {
-    let authority = authority();
-    let mut block = vec![0x82, 0x86, 0x04, path.len() as u8];
-    block.extend_from_slice(path.as_bytes());
-    block.extend_from_slice(&[0x01, authority.len() as u8]);
-    block.extend_from_slice(authority.as_bytes());
-    let mut frame = vec![0, 0, block.len() as u8, 1, 0x05, 0, 0, 0, stream];
-    frame.extend(block);
-    frame
-}
-
-/// Frames of a connection until its end: type, stream and payload of each.
-async fn frames(stream: &mut tokio::net::TcpStream) -> Vec<(u8, u32, Vec<u8>)> {
-    let mut octets = Vec::new();
-    // A connection that is reset has ended as well.
-    while let Ok(Ok(1..)) = tokio::time::timeout(tcp::PATIENCE, stream.read_buf(&mut octets)).await {}
-    let mut rest = &octets[..];
-    let mut frames = Vec::new();
-    while let Some((head, after)) = rest.split_first_chunk::<9>() {
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-        let stream = u32::from_be_bytes([head[5] & 0x7f, head[6], head[7], head[8]]);
-        let Some((payload, after)) = after.split_at_checked(length) else { break };
-        frames.push((head[3], stream, payload.to_vec()));
-        rest = after;
-    }
-    frames
-}
-
 #[test]
 fn connections_of_http2_are_told_that_the_end_is_near() {
     // The proxy of the client is one that applications speak to, that of the server one that others speak to.
@@ -151,28 +119,36 @@ fn connections_of_http2_are_told_that_the_end_is_near() {
         let to = if of_client { world.service() } else { crate::kit::server_from_outside() };
         let call = async move {
             let mut stream = tcp::connect(to).await.unwrap();
-            stream.write_all(&http2_request("/slow/1500")).await.unwrap();
-            frames(&mut stream).await
+            stream.write_all(&[frames::hello(), frames::get(1, "/slow/1500")].concat()).await.unwrap();
+            let mut all = Vec::new();
+            // The proxy ends it when the last stream is over, as its client has nothing more to say.
+            while let Ok(frame) = tokio::time::timeout(tcp::PATIENCE, frames::read(&mut stream))
+                .await
+                .expect("the connection stays open after its last stream")
+            {
+                // The answer tells the proxy that its farewell has been read.
+                if frame.kind == kind::PING && frame.flags & ACK == 0 {
+                    stream.write_all(&frames::write(kind::PING, ACK, 0, &frame.payload)).await.unwrap();
+                }
+                all.push(frame);
+            }
+            all
         };
         let call = if of_client { world.client.namespace.spawn(call) } else { world.control.spawn(call) };
         let app = world.app.clone();
         eventually("the request", Duration::from_secs(5), || app.requests() > 0);
         let pod = if of_client { &mut world.client } else { &mut world.server };
         pod.proxy().unwrap().process.terminate().unwrap();
-        let frames = world.control.run(async move { call.await.unwrap() });
-        let at = |kind: u8| frames.iter().position(|(found, ..)| *found == kind);
-        let kinds: Vec<u8> = frames.iter().map(|(kind, ..)| *kind).collect();
-        let (goaway, response) = (at(7), at(1));
+        let frames: Vec<Frame> = world.control.run(async move { call.await.unwrap() });
+        let at = |kind: u8| frames.iter().position(|frame| frame.kind == kind);
+        let kinds: Vec<u8> = frames.iter().map(|frame| frame.kind).collect();
+        let (goaway, response) = (at(kind::GOAWAY), at(kind::HEADERS));
         assert!(goaway.is_some() && response.is_some(), "{kinds:?}");
         let (goaway, response) = (goaway.unwrap(), response.unwrap());
         assert!(goaway < response, "it is told before the request is finished: {kinds:?}");
-        let (_, _, payload) = &frames[goaway];
-        assert_eq!(&payload[4..8], [0; 4], "no error");
-        let body: Vec<u8> = frames
-            .iter()
-            .filter(|(kind, stream, _)| (*kind, *stream) == (0, 1))
-            .flat_map(|it| it.2.clone())
-            .collect();
+        assert_eq!(&frames[goaway].payload[4..8], [0; 4], "no error");
+        let content = frames.iter().filter(|frame| (frame.kind, frame.stream) == (kind::DATA, 1));
+        let body: Vec<u8> = content.flat_map(|frame| frame.payload.clone()).collect();
         assert_eq!(body, b"web", "{kinds:?}");
         let pod = if of_client { &mut world.client } else { &mut world.server };
         let exit = pod.proxy_mut().unwrap().process.wait(Duration::from_secs(5)).unwrap();
@@ -183,12 +159,7 @@ fn connections_of_http2_are_told_that_the_end_is_near() {
 #[test]
 fn probes_and_metrics_are_answered_until_the_end() {
     let mut world = meshed();
-    let service = world.service();
-    let request = http::get(Version::HTTP_11, &authority(), "/slow/2000").unwrap();
-    let call =
-        world.client.namespace.spawn(async move { http::fetch(service, Version::HTTP_11, request).await });
-    let app = world.app.clone();
-    eventually("the request", Duration::from_secs(5), || app.requests() > 0);
+    let call = in_flight(&world, Version::HTTP_11, "/slow/2000");
     let proxy = world.client.proxy_mut().unwrap();
     proxy.process.terminate().unwrap();
     let start = Instant::now();
@@ -209,12 +180,7 @@ fn probes_and_metrics_are_answered_until_the_end() {
 #[test]
 fn a_second_signal_ends_at_once() {
     let mut world = meshed();
-    let service = world.service();
-    let request = http::get(Version::HTTP_11, &authority(), "/slow/60000").unwrap();
-    let call =
-        world.client.namespace.spawn(async move { http::fetch(service, Version::HTTP_11, request).await });
-    let app = world.app.clone();
-    eventually("the request", Duration::from_secs(5), || app.requests() > 0);
+    let call = in_flight(&world, Version::HTTP_11, "/slow/60000");
     let proxy = world.client.proxy_mut().unwrap();
     proxy.process.terminate().unwrap();
     std::thread::sleep(Duration::from_millis(300));

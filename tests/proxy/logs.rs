@@ -7,7 +7,7 @@ use mesh_tests::mesh::answers::inbound::{self, Who};
 use mesh_tests::mesh::{APP_PORT, Answer, Pod, http};
 use regex::Regex;
 
-use crate::kit::{Calls, authority, eventually, meshed_with};
+use crate::kit::{Calls, authority, eventually, meshed, meshed_with, with_fields};
 
 /// Lines of a pod's log that look like this.
 fn lines(pod: &Pod, is: impl Fn(&str) -> bool) -> Vec<String> {
@@ -30,13 +30,9 @@ fn an_access_log_has_a_line_of_json_for_each_request_that_came_in() {
             pod.config.set("ACCESS_LOG", "json");
         }
     });
-    let mut request =
-        http::request(Version::HTTP_2, "POST", &authority(), "/bytes/12?x=%22", "hello").unwrap();
-    for (name, value) in
-        [("x-b3-traceid", "463ac35c9f6413ad"), ("user-agent", "tester/1"), ("content-length", "5")]
-    {
-        request.headers_mut().insert(name, value.parse().unwrap());
-    }
+    let request = http::request(Version::HTTP_2, "POST", &authority(), "/bytes/12?x=%22", "hello").unwrap();
+    let fields = [("x-b3-traceid", "463ac35c9f6413ad"), ("user-agent", "tester/1"), ("content-length", "5")];
+    let request = with_fields(request, &fields);
     assert_eq!(world.send(Version::HTTP_2, request).unwrap().status, 200);
     let is_access = |line: &str| line.contains("\"client.addr\"");
     let line = exactly(&world.server, 1, is_access).remove(0);
@@ -86,7 +82,7 @@ fn an_access_log_in_the_common_form_holds_refusals_as_well() {
 
 #[test]
 fn without_being_asked_for_there_is_no_access_log() {
-    let world = meshed_with(|_| {});
+    let world = meshed();
     assert_eq!(world.http1("/never-logged").status, 200);
     std::thread::sleep(Duration::from_millis(300));
     assert!(lines(&world.server, |line| line.contains("/never-logged")).is_empty());

@@ -17,6 +17,7 @@ mod egress;
 mod failover;
 mod families;
 mod faults;
+mod frames;
 mod gateway;
 mod grpc;
 mod grpc_routes;

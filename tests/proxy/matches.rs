@@ -13,7 +13,7 @@ use linkerd2_proxy_api::outbound::http_route::{Filter, Rule, distribution, filte
 use mesh_tests::mesh::answers::outbound::{self, matches};
 use mesh_tests::mesh::{Answer, SERVICE_PORT, WEB, http};
 
-use crate::kit::{Calls, Seen, authority, eventually, meshed_with, neighbour, script, web};
+use crate::kit::{Calls, Seen, authority, eventually, meshed_with, neighbour, script, web, with_fields};
 
 fn fields(name: &str, value: &str) -> Option<Headers> {
     let header = Header { name: name.to_owned(), value: value.as_bytes().to_vec() };
@@ -75,11 +75,8 @@ fn the_most_specific_match_decides() {
         ("POST", "/inspect?version=2", &[], "query"),
     ] {
         for version in [Version::HTTP_11, Version::HTTP_2] {
-            let mut request = http::request(version, method, &authority(), path, "").unwrap();
-            for (name, value) in fields {
-                request.headers_mut().insert(*name, value.parse().unwrap());
-            }
-            let seen = Seen::new(world.send(version, request).unwrap());
+            let request = http::request(version, method, &authority(), path, "").unwrap();
+            let seen = Seen::new(world.send(version, with_fields(request, fields)).unwrap());
             let came = seen.fields("x-rule").first().copied().unwrap_or_default();
             assert_eq!(came, rule, "{version:?} {method} {path} {fields:?}");
         }

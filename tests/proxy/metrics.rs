@@ -2,13 +2,14 @@
 
 use std::io::Write;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use ::http::Version;
 use mesh_tests::mesh::Metrics;
 use mesh_tests::mesh::answers::inbound::{self, Who};
 use mesh_tests::mesh::{APP_PORT, Answer};
 
-use crate::kit::{Calls, authority, meshed};
+use crate::kit::{Calls, authority, eventually, meshed};
 
 /// Asserts that a family has grown by `by` in series with these labels.
 fn assert_delta(before: &Metrics, after: &Metrics, family: &str, labels: &[(&str, &str)], by: f64) {
@@ -76,9 +77,7 @@ fn refusals_are_counted() {
         vec![inbound::authorization("rule", Who::Only(vec!["nobody.test".to_owned()]))],
     );
     world.plane.set_inbound("server", APP_PORT, Answer::Value(nobody));
-    crate::kit::eventually("the refusal", std::time::Duration::from_secs(3), || {
-        world.http1("/name").status == 403
-    });
+    eventually("the refusal", Duration::from_secs(3), || world.http1("/name").status == 403);
     let server = world.server.proxy().unwrap();
     let metrics = server.metrics().unwrap();
     assert!(metrics.sum("inbound_http_authz_deny_total", &[("srv_name", "web")]) >= 1.0, "{metrics}");
@@ -204,13 +203,7 @@ fn requests_to_the_admin_port_are_counted_as_requests_that_come_in() {
     let nobody = inbound::authorization("nobody", Who::Only(vec!["nobody.test".to_owned()]));
     let server = inbound::server("admin", inbound::detect(), vec![nobody]);
     world.plane.set_inbound("server", 4191, Answer::Value(server));
-    let from_outside = || {
-        let to = std::net::SocketAddr::from(([10, 7, 3, 3], 4191));
-        let request = b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".to_vec();
-        let answer = world.control.run(async move { mesh_tests::mesh::tcp::ask(to, request).await.unwrap() });
-        mesh_tests::mesh::tcp::split_response(&answer).unwrap().0
-    };
-    crate::kit::eventually("the refusal", std::time::Duration::from_secs(5), || from_outside() == 403);
+    eventually("the refusal", Duration::from_secs(5), || world.admin_from_outside("GET", "/metrics") == 403);
     // The pod itself is let in still.
     let metrics = proxy.metrics().unwrap();
     let denied = [("target_port", "4191"), ("srv_name", "admin")];

@@ -9,6 +9,7 @@ use mesh_tests::mesh::{World, addresses, answers, http, tcp};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
+use crate::frames::{self, ACK, END_HEADERS, END_STREAM, Frame, kind};
 use crate::kit::{Calls, authority, meshed};
 
 /// Not one of the control plane, which has the same namespace.
@@ -47,50 +48,34 @@ async fn speak(
     refusals: usize,
     seen: &AtomicUsize,
 ) -> std::io::Result<()> {
-    const DATA: u8 = 0;
-    const HEADERS: u8 = 1;
-    const SETTINGS: u8 = 4;
-    const END_STREAM: u8 = 1;
-    let mut preface = [0; 24];
+    let mut preface = [0; frames::PREFACE.len()];
     stream.read_exact(&mut preface).await?;
-    stream.write_all(&frame(SETTINGS, 0, 0, &[])).await?;
+    stream.write_all(&frames::write(kind::SETTINGS, 0, 0, &[])).await?;
     let mut refused = Vec::new();
     loop {
-        let mut head = [0; 9];
-        stream.read_exact(&mut head).await?;
-        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize;
-        let (kind, flags) = (head[3], head[4]);
-        let id = u32::from_be_bytes([head[5], head[6], head[7], head[8]]) & 0x7fff_ffff;
-        let mut payload = vec![0; length];
-        stream.read_exact(&mut payload).await?;
+        let Frame { kind, flags, stream: id, .. } = frames::read(&mut stream).await?;
         let answer = match kind {
-            SETTINGS if flags & 1 == 0 => frame(SETTINGS, 1, 0, &[]),
-            HEADERS if seen.fetch_add(1, Ordering::Relaxed) < refusals => match refusal {
+            kind::SETTINGS if flags & ACK == 0 => frames::write(kind::SETTINGS, ACK, 0, &[]),
+            kind::HEADERS if seen.fetch_add(1, Ordering::Relaxed) < refusals => match refusal {
                 Refusal::Stream => {
                     refused.push(id);
-                    frame(3, 0, id, &7_u32.to_be_bytes())
+                    // REFUSED_STREAM.
+                    frames::write(kind::RESET, 0, id, &7_u32.to_be_bytes())
                 }
                 Refusal::GoAway => {
                     // The last stream that was looked at is none, and there is no error.
-                    stream.write_all(&frame(7, 0, 0, &[0; 8])).await?;
+                    stream.write_all(&frames::write(kind::GOAWAY, 0, 0, &[0; 8])).await?;
                     return stream.shutdown().await;
                 }
             },
-            HEADERS | DATA if flags & END_STREAM != 0 && !refused.contains(&id) => {
-                frame(HEADERS, 5, id, &[0x88])
+            // `:status: 200` of the static table.
+            kind::HEADERS | kind::DATA if flags & END_STREAM != 0 && !refused.contains(&id) => {
+                frames::write(kind::HEADERS, END_STREAM | END_HEADERS, id, &[0x88])
             }
             _ => continue,
         };
         stream.write_all(&answer).await?;
     }
-}
-
-fn frame(kind: u8, flags: u8, id: u32, payload: &[u8]) -> Vec<u8> {
-    let length = (payload.len() as u32).to_be_bytes();
-    let mut frame = vec![length[1], length[2], length[3], kind, flags];
-    frame.extend_from_slice(&id.to_be_bytes());
-    frame.extend_from_slice(payload);
-    frame
 }
 
 #[test]

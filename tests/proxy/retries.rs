@@ -4,12 +4,11 @@ use std::time::{Duration, Instant};
 
 use ::http::{Request, Version};
 use linkerd2_proxy_api::destination;
-use linkerd2_proxy_api::destination::{request_match, response_match};
 use mesh_tests::mesh::answers::{self, duration, outbound};
 use mesh_tests::mesh::http::{self, Body};
 use mesh_tests::mesh::{Answer, WEB, World};
 
-use crate::kit::{Calls, Seen, authority, gets, meshed_with, script, web};
+use crate::kit::{Calls, Seen, authority, call, gets, meshed_with, script, web, with_fields};
 
 const VERSIONS: [Version; 2] = [Version::HTTP_11, Version::HTTP_2];
 
@@ -27,12 +26,8 @@ fn wishes(allowed: bool) -> World {
     world
 }
 
-fn with(version: Version, path: &str, fields: &[(&'static str, &str)]) -> Request<Body> {
-    let mut request = http::get(version, &authority(), path).unwrap();
-    for (name, value) in fields {
-        request.headers_mut().insert(*name, value.parse().unwrap());
-    }
-    request
+fn with(version: Version, path: &str, fields: &[(&str, &str)]) -> Request<Body> {
+    with_fields(http::get(version, &authority(), path).unwrap(), fields)
 }
 
 #[test]
@@ -68,12 +63,7 @@ fn clients_ask_for_retries_where_they_may() {
 fn clients_ask_for_retries_of_grpc_where_they_may() {
     let world = wishes(true);
     for (condition, attempts, status) in [("unavailable,internal", 2, "0"), ("cancelled", 1, "14")] {
-        let mut request = http::request(Version::HTTP_2, "POST", &authority(), "/a.B/C", "").unwrap();
-        for (name, value) in
-            [("content-type", "application/grpc"), ("te", "trailers"), ("l5d-retry-grpc", condition)]
-        {
-            request.headers_mut().insert(name, value.parse().unwrap());
-        }
+        let request = call("/a.B/C", &[("l5d-retry-grpc", condition)]);
         let before = world.app.requests();
         world.app.fail_next(1);
         let reply = world.send(Version::HTTP_2, request).unwrap();
@@ -164,23 +154,7 @@ fn a_body_is_sent_again_up_to_its_bound() {
 /// A profile whose only route is retried where its answer is a 5xx.
 fn all_retried() -> destination::DestinationProfile {
     let mut profile = answers::profile(WEB);
-    profile.routes = vec![destination::Route {
-        condition: Some(destination::RequestMatch {
-            r#match: Some(request_match::Match::Path(destination::PathMatch { regex: "/.*".to_owned() })),
-        }),
-        metrics_labels: [("route".to_owned(), "all".to_owned())].into(),
-        is_retryable: true,
-        response_classes: vec![destination::ResponseClass {
-            condition: Some(destination::ResponseMatch {
-                r#match: Some(response_match::Match::Status(destination::HttpStatusRange {
-                    min: 500,
-                    max: 599,
-                })),
-            }),
-            is_failure: true,
-        }],
-        ..destination::Route::default()
-    }];
+    profile.routes = vec![answers::retryable_route("all")];
     profile
 }
 

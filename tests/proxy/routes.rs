@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use ::http::Version;
-use linkerd2_proxy_api::destination::{self, request_match, response_match};
+use linkerd2_proxy_api::destination;
 use linkerd2_proxy_api::http_route::{RequestHeaderModifier, RequestRedirect, Timeouts};
 use linkerd2_proxy_api::http_types::{self, headers::Header};
 use linkerd2_proxy_api::outbound::http_route::{Rule, filter};
@@ -169,16 +169,8 @@ fn routes_change_while_a_connection_is_open() {
     assert!(other.requests() > 0);
 }
 
-/// A profile with one route for everything.
-fn profile(change: impl FnOnce(&mut destination::Route)) -> destination::DestinationProfile {
-    let mut route = destination::Route {
-        condition: Some(destination::RequestMatch {
-            r#match: Some(request_match::Match::Path(destination::PathMatch { regex: "/.*".to_owned() })),
-        }),
-        metrics_labels: [("route".to_owned(), "everything".to_owned())].into(),
-        ..destination::Route::default()
-    };
-    change(&mut route);
+/// A profile with one route.
+fn profile(route: destination::Route) -> destination::DestinationProfile {
     let mut profile = answers::profile(WEB);
     profile.routes = vec![route];
     profile
@@ -187,7 +179,9 @@ fn profile(change: impl FnOnce(&mut destination::Route)) -> destination::Destina
 #[test]
 fn routes_of_a_profile_have_timeouts() {
     let world = meshed_with(|world| {
-        let profile = profile(|route| route.timeout = duration(Duration::from_millis(300)));
+        let mut route = answers::profile_route("everything");
+        route.timeout = duration(Duration::from_millis(300));
+        let profile = profile(route);
         world.plane.set_profile(world.service(), Answer::Value(profile));
     });
     // The first request also waits for discovery and for the connection.
@@ -200,18 +194,7 @@ fn routes_of_a_profile_have_timeouts() {
 #[test]
 fn routes_of_a_profile_retry_within_the_budget() {
     let world = meshed_with(|world| {
-        let mut profile = profile(|route| {
-            route.is_retryable = true;
-            route.response_classes = vec![destination::ResponseClass {
-                condition: Some(destination::ResponseMatch {
-                    r#match: Some(response_match::Match::Status(destination::HttpStatusRange {
-                        min: 500,
-                        max: 599,
-                    })),
-                }),
-                is_failure: true,
-            }];
-        });
+        let mut profile = profile(answers::retryable_route("everything"));
         profile.retry_budget = Some(destination::RetryBudget {
             retry_ratio: 0.2,
             min_retries_per_second: 10,

@@ -5,15 +5,18 @@ use std::time::{Duration, Instant};
 
 use ::http::Version;
 use mesh_tests::mesh::answers::inbound::{self, Who};
-use mesh_tests::mesh::{APP_PORT, Answer, World, http, tcp};
+use mesh_tests::mesh::{APP_PORT, Answer, App, World, http, tcp};
 
-use crate::kit::{Calls, authority, eventually, meshed_with, server_from_outside};
+use crate::kit::{Calls, authority, eventually, meshed_with, server_from_outside, with_fields};
+
+/// The port of an application that is busy.
+const BUSY: u16 = 8085;
 
 /// Sends a request with a secret, and what the server's proxy has logged of headers.
 fn logged_headers(world: &World) -> Vec<String> {
-    let mut request = http::get(Version::HTTP_11, &authority(), "/name").unwrap();
-    request.headers_mut().insert("x-probe", "seen-in-the-log".parse().unwrap());
-    request.headers_mut().insert("authorization", "Bearer s3cret".parse().unwrap());
+    let request = http::get(Version::HTTP_11, &authority(), "/name").unwrap();
+    let fields = [("x-probe", "seen-in-the-log"), ("authorization", "Bearer s3cret")];
+    let request = with_fields(request, &fields);
     assert_eq!(world.send(Version::HTTP_11, request).unwrap().status, 200);
     std::thread::sleep(Duration::from_millis(300));
     let log = world.server.proxy().unwrap().process.log();
@@ -89,21 +92,40 @@ fn tap_can_be_disabled() {
     assert!(!listens(&disabled));
 }
 
-#[test]
-fn requests_wait_for_an_application_that_is_busy_as_long_as_they_may() {
-    // The application takes one stream at a time, and that one does not end.
+/// A world with this setting of the server's proxy, whose policy has come, and an application behind it that takes one stream at a time,
+/// which does not end; and where that is from outside.
+fn before_a_busy_application(setting: &str, value: &str) -> (World, SocketAddr) {
     let world = meshed_with(|world| {
-        world.server.config.set("INBOUND_HTTP_FAILFAST_TIMEOUT", "700ms").set("INBOUND_PORTS", "8085");
+        world.server.config.set(setting, value).set("INBOUND_PORTS", BUSY);
         let rule = inbound::authorization("all", Who::Everybody);
         let server = inbound::server("narrow", inbound::http2(vec![]), vec![rule]);
-        world.plane.set_inbound("server", 8085, Answer::Value(server));
+        world.plane.set_inbound("server", BUSY, Answer::Value(server));
     });
     serve_one_stream(&world);
-    let to = SocketAddr::from((server_from_outside().ip(), 8085));
-    eventually("the policy", Duration::from_secs(5), || {
-        world.plane.count("InboundServerPolicies/WatchPort", "server:8085") > 0
-    });
+    let policy = format!("server:{BUSY}");
+    let limit = Duration::from_secs(5);
+    world.plane.wait_for_calls("InboundServerPolicies/WatchPort", &policy, 1, limit).unwrap();
     std::thread::sleep(Duration::from_millis(200));
+    (world, SocketAddr::from((server_from_outside().ip(), BUSY)))
+}
+
+/// An application of HTTP/2 that takes one stream a connection, and never answers.
+fn serve_one_stream(world: &World) {
+    tcp::serve(&world.server.namespace, SocketAddr::from(([0, 0, 0, 0], BUSY)), |stream| async move {
+        let service = hyper::service::service_fn(|_| async {
+            std::future::pending::<Result<::http::Response<http::Body>, std::convert::Infallible>>().await
+        });
+        let http = hyper::server::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new())
+            .max_concurrent_streams(1)
+            .serve_connection(hyper_util::rt::TokioIo::new(stream), service);
+        let _ = http.await;
+    })
+    .unwrap();
+}
+
+#[test]
+fn requests_wait_for_an_application_that_is_busy_as_long_as_they_may() {
+    let (world, to) = before_a_busy_application("INBOUND_HTTP_FAILFAST_TIMEOUT", "700ms");
     let waited = world.control.run(async move {
         // As many connections as the proxy may open to the application, each with a stream that stays.
         let mut held = Vec::new();
@@ -125,18 +147,7 @@ fn requests_wait_for_an_application_that_is_busy_as_long_as_they_may() {
 
 #[test]
 fn no_more_requests_wait_for_an_application_than_may() {
-    let world = meshed_with(|world| {
-        world.server.config.set("INBOUND_HTTP_QUEUE_CAPACITY", 1).set("INBOUND_PORTS", "8085");
-        let rule = inbound::authorization("all", Who::Everybody);
-        let server = inbound::server("narrow", inbound::http2(vec![]), vec![rule]);
-        world.plane.set_inbound("server", 8085, Answer::Value(server));
-    });
-    serve_one_stream(&world);
-    let to = SocketAddr::from((server_from_outside().ip(), 8085));
-    eventually("the policy", Duration::from_secs(5), || {
-        world.plane.count("InboundServerPolicies/WatchPort", "server:8085") > 0
-    });
-    std::thread::sleep(Duration::from_millis(200));
+    let (world, to) = before_a_busy_application("INBOUND_HTTP_QUEUE_CAPACITY", "1");
     let statuses = world.control.run(async move {
         let mut calls = Vec::new();
         for _ in 0..40 {
@@ -158,20 +169,6 @@ fn no_more_requests_wait_for_an_application_than_may() {
     assert!(statuses.iter().filter(|status| **status == 503).count() >= 10, "{statuses:?}");
     let metrics = world.server.proxy().unwrap().metrics().unwrap();
     assert!(metrics.sum("inbound_http_errors_total", &[("error", "loadshed")]) >= 10.0, "{metrics}");
-}
-
-/// An application of HTTP/2 that takes one stream a connection, and never answers.
-fn serve_one_stream(world: &World) {
-    tcp::serve(&world.server.namespace, SocketAddr::from(([0, 0, 0, 0], 8085)), |stream| async move {
-        let service = hyper::service::service_fn(|_| async {
-            std::future::pending::<Result<::http::Response<http::Body>, std::convert::Infallible>>().await
-        });
-        let http = hyper::server::conn::http2::Builder::new(hyper_util::rt::TokioExecutor::new())
-            .max_concurrent_streams(1)
-            .serve_connection(hyper_util::rt::TokioIo::new(stream), service);
-        let _ = http.await;
-    })
-    .unwrap();
 }
 
 #[test]
@@ -198,8 +195,7 @@ fn an_application_that_is_away_is_not_waited_for_again_and_again() {
     let (status, took) = ask();
     assert_eq!(status, 504);
     assert!(took < Duration::from_millis(250), "{took:?}: it waited all the same");
-    let app =
-        mesh_tests::mesh::App::start(&world.server.namespace, SocketAddr::from(([0, 0, 0, 0], 8086)), "late");
-    let _app = app.unwrap();
+    let everywhere = SocketAddr::from(([0, 0, 0, 0], 8086));
+    let _app = App::start(&world.server.namespace, everywhere, "late").unwrap();
     eventually("the application is back", Duration::from_secs(5), || ask().0 == 200);
 }

@@ -8,7 +8,7 @@ use mesh_tests::mesh::answers::inbound::{self, Who};
 use mesh_tests::mesh::answers::{self, Endpoint as _};
 use mesh_tests::mesh::{APP_PORT, Answer, Authority, Pod, SpireAgent, World, addresses};
 
-use crate::kit::{Calls, eventually, world};
+use crate::kit::{Calls, authority, eventually, world};
 
 const CLIENT: &str = "spiffe://root.linkerd.cluster.local/ns/test/sa/client";
 const SERVER: &str = "spiffe://root.linkerd.cluster.local/ns/test/sa/server";
@@ -182,8 +182,10 @@ fn anchors_of_the_agent_are_trusted_beside_those_of_the_configuration() {
         assert_eq!(world.http1("/name").status, 200);
         assert_eq!(world.http2("/name").status, 200);
     }
-    // The control plane proves itself by the first authority still.
-    world.plane.disconnect();
-    world.script_web(vec![endpoint(&world, SERVER)]);
+    // The control plane proves itself by the first authority still, and knows of the second.
+    let before = world.plane.count("Destination/Get", &authority());
+    world.plane.present(&first, &[&first, &second]).unwrap();
+    let limit = Duration::from_secs(10);
+    world.plane.wait_for_calls("Destination/Get", &authority(), before + 1, limit).unwrap();
     assert_eq!(world.http1("/name").status, 200);
 }

@@ -1,29 +1,20 @@
 //! Bad weather.
 
-use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use ::http::Version;
-use mesh_tests::mesh::answers::{self, Endpoint as _};
-use mesh_tests::mesh::{App, Certify, http, tcp};
+use mesh_tests::mesh::{http, tcp};
 use tokio::io::AsyncWriteExt;
+use tokio::net::TcpSocket;
 
-use crate::kit::{Calls, authority, eventually, meshed, meshed_with};
+use crate::frames::{self, ACK, kind};
+use crate::kit::{Calls, app_at, authority, endpoint_at, eventually, meshed, meshed_with, short_lived};
 
 #[test]
 fn endpoints_that_come_and_go_a_hundred_times_a_second_lose_no_request() {
     let world = meshed();
-    let apps: Vec<App> = (4..=6)
-        .map(|octet| {
-            let address = SocketAddr::from((Ipv4Addr::new(10, 7, 1, octet), 8081));
-            App::start(&world.server.namespace, address, "flapping").unwrap()
-        })
-        .collect();
-    let endpoint = |octet| {
-        answers::endpoint(SocketAddr::from((Ipv4Addr::new(10, 7, 1, octet), 8081)))
-            .meshed(&world.server.identity)
-            .h2()
-    };
+    let apps = [4, 5, 6].map(|octet| app_at(&world, octet));
+    let endpoint = |octet| endpoint_at(&world, octet);
     world.script_web(vec![endpoint(4)]);
     let service = world.service();
     let calls = world.client.namespace.spawn(async move {
@@ -71,12 +62,7 @@ fn endpoints_that_come_and_go_a_hundred_times_a_second_lose_no_request() {
 
 #[test]
 fn a_stream_outlives_the_certificate_that_it_began_with() {
-    let world = meshed_with(|world| {
-        world.plane.set_certify(Certify::Issue(Duration::from_secs(5)));
-        for pod in [&mut world.client, &mut world.server] {
-            pod.config.set("IDENTITY_MIN_REFRESH", "1s");
-        }
-    });
+    let world = meshed_with(|world| short_lived(world, Duration::from_secs(5)));
     assert_eq!(world.http1("/slow/7000").status, 200);
     assert_eq!(world.http1("/name").status, 200);
 }
@@ -145,7 +131,10 @@ fn clients_that_do_not_read_hold_up_nobody_and_cost_little() {
     let stalled = world.client.namespace.run(async move {
         let mut stalled = Vec::new();
         for _ in 0..50 {
-            let mut stream = tcp::connect(service).await.unwrap();
+            // Little fits into the kernel, so that they stall at once.
+            let socket = TcpSocket::new_v4().unwrap();
+            socket.set_recv_buffer_size(4096).unwrap();
+            let mut stream = socket.connect(service).await.unwrap();
             let request = format!("GET /bytes/20000000 HTTP/1.1\r\nhost: {}\r\n\r\n", authority());
             stream.write_all(request.as_bytes()).await.unwrap();
             stalled.push(stream);
@@ -171,19 +160,12 @@ fn streams_that_nobody_reads_cost_a_window_each() {
     let before = resident();
     let stalled = world.client.namespace.run(async move {
         let mut stream = tcp::connect(service).await.unwrap();
-        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await.unwrap();
         // No octet of content may be sent (INITIAL_WINDOW_SIZE 0), and the proxy's settings are acknowledged.
-        stream.write_all(b"\0\0\x06\x04\0\0\0\0\0\0\x04\0\0\0\0\0\0\0\x04\x01\0\0\0\0").await.unwrap();
+        let settings = frames::write(kind::SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]);
+        let ack = frames::write(kind::SETTINGS, ACK, 0, &[]);
+        stream.write_all(&[frames::PREFACE, &settings, &ack].concat()).await.unwrap();
         for id in (1..2 * STREAMS).step_by(2) {
-            let mut block = b"\x82\x86".to_vec();
-            for (name, value) in [(4, "/bytes/3000000"), (1, &*authority())] {
-                block.extend_from_slice(&[name, value.len() as u8]);
-                block.extend_from_slice(value.as_bytes());
-            }
-            let mut frames = vec![0, 0, block.len() as u8, 1, 5];
-            frames.extend_from_slice(&id.to_be_bytes());
-            frames.extend_from_slice(&block);
-            stream.write_all(&frames).await.unwrap();
+            stream.write_all(&frames::get(id, "/bytes/3000000")).await.unwrap();
         }
         stream
     });
@@ -244,8 +226,11 @@ fn smuggled_requests_are_refused_or_harmless() {
         let service = world.service();
         let request =
             format!("POST /inspect HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n{rest}", authority());
-        let answer = world.client.namespace.run(async move { tcp::ask(service, request.into_bytes()).await });
-        let answer = answer.map(|octets| String::from_utf8_lossy(&octets).into_owned()).unwrap_or_default();
+        let answer = world
+            .client
+            .namespace
+            .run(async move { tcp::ask_until_end(service, request.as_bytes()).await.unwrap() });
+        let answer = String::from_utf8_lossy(&answer);
         let reached = world.app.requests() - before;
         let answers = answer.matches("HTTP/1.1 ").count();
         assert!(answers <= 1, "{what}: {answer}");
@@ -260,12 +245,13 @@ fn smuggled_requests_are_refused_or_harmless() {
 fn a_head_over_the_limit_is_refused_by_status() {
     let world = meshed();
     let long = "y".repeat(200_000);
-    let answer = {
-        let service = world.service();
-        let request = format!("GET /name HTTP/1.1\r\nhost: {}\r\nx-long: {long}\r\n\r\n", authority());
-        world.client.namespace.run(async move { tcp::ask(service, request.into_bytes()).await })
-    };
-    let answer = answer.map(|octets| String::from_utf8_lossy(&octets).into_owned()).unwrap_or_default();
+    let service = world.service();
+    let request = format!("GET /name HTTP/1.1\r\nhost: {}\r\nx-long: {long}\r\n\r\n", authority());
+    let answer = world
+        .client
+        .namespace
+        .run(async move { tcp::ask_until_end(service, request.as_bytes()).await.unwrap() });
+    let answer = String::from_utf8_lossy(&answer);
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 431"), "{answer}");
     assert_eq!(world.http1("/name").status, 200);
     assert_eq!(world.app.requests(), 1);
@@ -279,23 +265,16 @@ fn streams_that_are_reset_at_once_end_their_connection_and_no_other() {
     let requests = world.app.requests();
     world.client.namespace.run(async move {
         let mut stream = tcp::connect(service).await.unwrap();
-        stream.write_all(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0").await.unwrap();
-        for id in (1..20_000_u32).step_by(2) {
-            let id = id.to_be_bytes();
-            // `:method: GET`, `:scheme: http`, `:path: /`, and an authority that is never indexed.
-            let block = b"\x82\x86\x84\x01\x03web";
-            let mut frames = vec![0, 0, block.len() as u8, 1, 5];
-            frames.extend_from_slice(&id);
-            frames.extend_from_slice(block);
-            frames.extend_from_slice(&[0, 0, 4, 3, 0]);
-            frames.extend_from_slice(&id);
-            frames.extend_from_slice(&[0, 0, 0, 8]);
-            if stream.write_all(&frames).await.is_err() {
+        stream.write_all(&frames::hello()).await.unwrap();
+        for id in (1..20_000).step_by(2) {
+            // CANCEL.
+            let reset = frames::write(kind::RESET, 0, id, &8_u32.to_be_bytes());
+            if stream.write_all(&[frames::get(id, "/"), reset].concat()).await.is_err() {
                 return;
             }
         }
         // The end has to come, whatever is said before it.
-        let _ = tcp::read_all(&mut stream).await;
+        tcp::read_until_end(&mut stream).await.unwrap();
     });
     assert!(
         world.app.requests() - requests < 3000,

@@ -11,7 +11,10 @@
 //! - `slopes`: memory and CPU time at three sizes each of Services, endpoints and streams, and the lines through them;
 //! - `beside`: the sizes at which the original was measured, and its figures;
 //! - `components`: identity and injector beside a real API server, each on a core of its own;
+//! - `window`: what `public-api` takes for the numbers of 200 proxies, beside its limit;
 //! - `all`: one after the other, `goal` with each source.
+//!
+//! A run that only shows that it works, as a test does, has `window` besides `goal`, both small.
 
 #![expect(
     clippy::unwrap_used,
@@ -30,6 +33,7 @@ mod report;
 mod server;
 mod slopes;
 mod source;
+mod window;
 
 use std::time::Duration;
 
@@ -53,19 +57,25 @@ fn main() {
                 let named = words.iter().position(|word| word == "--source").map(|at| words.get(at + 1));
                 let source = named.map_or(Source::NAMES[0], |name| name.map_or("", String::as_str));
                 goal::measure(Size::goal(full).changed_by(&words), source).await;
+                if !full {
+                    window::measure(full).await;
+                }
             }
             "slopes" => slopes::measure(full).await,
             "beside" => slopes::beside(full).await,
             "components" => components::measure(full).await,
+            "window" => window::measure(full).await,
             "all" => {
                 for source in Source::NAMES {
                     goal::measure(Size::goal(full).changed_by(&words), source).await;
                 }
                 slopes::beside(full).await;
                 slopes::measure(full).await;
+                window::measure(full).await;
+                // Last, as it keeps to one core.
                 components::measure(full).await;
             }
-            other => panic!("there is no `{other}`: goal, slopes, beside, components or all"),
+            other => panic!("there is no `{other}`: goal, slopes, beside, components, window or all"),
         }
     });
 }

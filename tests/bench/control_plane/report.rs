@@ -32,6 +32,7 @@ impl Report {
     /// Memory with the most it may be, and the most it should be, in MiB.
     pub(crate) fn bar(&self, name: &str, bytes: u64, bar: u64, aim: u64) {
         self.line(&format!("{name} (bar {bar} MiB, aim {aim})"), &mib(bytes));
+        assert!(bytes <= bar << 20, "{name}: {} are more than {bar} MiB", mib(bytes));
     }
 
     pub(crate) fn changes(&self, what: &str, times: Vec<Duration>) {

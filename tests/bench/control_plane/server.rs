@@ -81,13 +81,22 @@ impl Component {
     }
 
     async fn is_ready(&self) -> bool {
-        let asked = async {
-            let mut stream = tokio::net::TcpStream::connect(self.admin).await?;
-            stream.write_all(b"GET /ready HTTP/1.1\r\nhost: it\r\nconnection: close\r\n\r\n").await?;
-            let mut answer = String::new();
-            stream.read_to_string(&mut answer).await.map(|_| answer)
-        };
-        asked.await.is_ok_and(|answer: String| answer.starts_with("HTTP/1.1 200"))
+        self.asked("/ready").await.is_ok_and(|answer| answer.starts_with("HTTP/1.1 200"))
+    }
+
+    /// What the admin port answers.
+    async fn asked(&self, path: &str) -> std::io::Result<String> {
+        let mut stream = tokio::net::TcpStream::connect(self.admin).await?;
+        let request = format!("GET {path} HTTP/1.1\r\nhost: it\r\nconnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.map(|_| answer)
+    }
+
+    /// A figure of its own, by name.
+    pub(crate) async fn metric(&self, name: &str) -> Option<f64> {
+        let text = self.asked("/metrics").await.ok()?;
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
     }
 
     pub(crate) fn usage(&self) -> Usage {
@@ -95,6 +104,11 @@ impl Component {
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
         let ticks: u64 = fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap();
         Usage { cpu: Duration::from_millis(ticks * 10), resident: self.status("VmRSS:") }
+    }
+
+    /// The most memory it ever had.
+    pub(crate) fn peak(&self) -> u64 {
+        self.status("VmHWM:")
     }
 
     /// A line of `/proc/PID/status`, in bytes.
@@ -152,7 +166,7 @@ impl Server {
 
     /// The most memory it ever had.
     pub(crate) fn peak(&self) -> u64 {
-        self.component.status("VmHWM:")
+        self.component.peak()
     }
 }
 

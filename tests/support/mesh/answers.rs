@@ -9,7 +9,8 @@ use std::time::Duration;
 use linkerd2_proxy_api::destination::protocol_hint::{H2, Opaque, OpaqueTransport, Protocol};
 use linkerd2_proxy_api::destination::tls_identity::{DnsLikeIdentity, Strategy, UriLikeIdentity};
 use linkerd2_proxy_api::destination::{
-    AuthorityOverride, DestinationProfile, ProtocolHint, TlsIdentity, WeightedAddr,
+    AuthorityOverride, DestinationProfile, HttpStatusRange, PathMatch, ProtocolHint, RequestMatch,
+    ResponseClass, ResponseMatch, Route, TlsIdentity, WeightedAddr, request_match, response_match,
 };
 use linkerd2_proxy_api::meta::{Metadata, Resource, metadata};
 
@@ -104,6 +105,26 @@ impl Endpoint for WeightedAddr {
 #[must_use]
 pub fn profile(name: &str) -> DestinationProfile {
     DestinationProfile { fully_qualified_name: name.to_owned(), ..Default::default() }
+}
+
+/// A route of a profile for every request, with this name in metrics.
+#[must_use]
+pub fn profile_route(name: &str) -> Route {
+    let everything = request_match::Match::Path(PathMatch { regex: "/.*".to_owned() });
+    Route {
+        condition: Some(RequestMatch { r#match: Some(everything) }),
+        metrics_labels: [("route".to_owned(), name.to_owned())].into(),
+        ..Default::default()
+    }
+}
+
+/// The same, which tries failures again: responses with a status from 500 on.
+#[must_use]
+pub fn retryable_route(name: &str) -> Route {
+    let failed = response_match::Match::Status(HttpStatusRange { min: 500, max: 599 });
+    let failure =
+        ResponseClass { condition: Some(ResponseMatch { r#match: Some(failed) }), is_failure: true };
+    Route { is_retryable: true, response_classes: vec![failure], ..profile_route(name) }
 }
 
 /// A reference to an object of Kubernetes in namespace `test`.

@@ -32,7 +32,7 @@ use super::namespace::Namespace;
 /// | `/status/N` | that status |
 /// | `/slow/N` | its name after N ms |
 /// | `/grpc/N` | a gRPC response with status N in trailers |
-/// | `/head-only` | fields that only an application may set |
+/// | `/forged` | fields that only an application may set |
 ///
 /// Any other call of gRPC ends with status 0. `Upgrade` and `CONNECT` are accepted; what comes after is echoed.
 #[derive(Clone, Debug)]

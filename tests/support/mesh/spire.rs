@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use futures::StreamExt as _;
 use mesh_api::spiffe::spiffe_workload_api_server::{SpiffeWorkloadApi, SpiffeWorkloadApiServer};
 use mesh_api::spiffe::{X509svid, X509svidRequest, X509svidResponse};
 use tokio::net::UnixListener;
 use tokio::sync::watch;
-use tokio_stream::StreamExt as _;
 use tokio_stream::wrappers::WatchStream;
 use tonic::{Request, Response, Status};
 
@@ -121,14 +121,13 @@ impl SpiffeWorkloadApi for SpireAgent {
             return Err(Status::permission_denied("no identity issued"));
         }
         let mut epoch = self.inner.epoch.subscribe();
-        epoch.mark_unchanged();
         let stream =
             WatchStream::new(self.inner.svids.subscribe()).map(|svids| Ok(X509svidResponse { svids }));
         let ended = async move {
             // The sender lives as long as the agent.
             let _ = epoch.changed().await;
         };
-        Ok(Response::new(Box::pin(futures::StreamExt::take_until(stream, Box::pin(ended)))))
+        Ok(Response::new(Box::pin(stream.take_until(Box::pin(ended)))))
     }
 }
 

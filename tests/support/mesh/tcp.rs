@@ -51,6 +51,32 @@ pub async fn read_all(stream: &mut TcpStream) -> Result<Vec<u8>> {
     }
 }
 
+/// Sends octets and returns all that comes until the connection ends, in whatever way: the peer may refuse it at any time.
+///
+/// # Errors
+/// When there is no connection, or it stays open and silent for [`PATIENCE`].
+pub async fn ask_until_end(address: SocketAddr, request: &[u8]) -> Result<Vec<u8>> {
+    let mut stream = connect(address).await?;
+    // It may have ended before the write.
+    let _ = stream.write_all(request).await;
+    read_until_end(&mut stream).await
+}
+
+/// All that comes until the connection ends; a reset is an end, too.
+///
+/// # Errors
+/// When it stays open and silent for [`PATIENCE`]; with what came before.
+pub async fn read_until_end(stream: &mut TcpStream) -> Result<Vec<u8>> {
+    let mut all = Vec::new();
+    loop {
+        let read = tokio::time::timeout(PATIENCE, stream.read_buf(&mut all)).await;
+        let read = read.with_context(|| format!("still open after {:?}", String::from_utf8_lossy(&all)))?;
+        if !matches!(read, Ok(1..)) {
+            return Ok(all);
+        }
+    }
+}
+
 /// Octets until `end` has come.
 ///
 /// # Errors

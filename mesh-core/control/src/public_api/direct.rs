@@ -33,6 +33,10 @@ use crate::workloads::labels_of;
 const AT_ONCE: usize = 32;
 /// Largest text of a proxy that is read, in bytes.
 const MAX_TEXT: usize = 16 * 1024 * 1024;
+/// Longest line of it, in bytes.
+const MAX_LINE: usize = 64 * 1024;
+/// What a connection has for what it reads, in bytes: there is one for each proxy, from one scrape to the next.
+const BUFFER: usize = 16 * 1024;
 /// How long a proxy may take.
 const LIMIT: Duration = Duration::from_secs(5);
 
@@ -77,6 +81,7 @@ impl Direct {
             client: Client::builder(TokioExecutor::new())
                 .pool_timer(TokioTimer::new())
                 .pool_idle_timeout(settings.interval * 2)
+                .http1_read_buf_exact_size(BUFFER)
                 .build_http(),
             store: Arc::clone(&store),
             reporting: Arc::clone(&reporting),
@@ -233,9 +238,8 @@ impl Scraper {
     }
 
     async fn scrape(&self, key: (String, String), proxy: &Proxy) {
-        match tokio::time::timeout(LIMIT, self.read(proxy.addr)).await {
-            Ok(Ok(text)) => {
-                let scrape = Scrape::read(&text, &proxy.labels);
+        match tokio::time::timeout(LIMIT, self.read(proxy)).await {
+            Ok(Ok(scrape)) => {
                 self.store.lock().add(scrape, Instant::now());
                 self.reporting.lock().insert(key, Instant::now());
                 self.outcomes.with(&["read"]).inc();
@@ -248,15 +252,41 @@ impl Scraper {
         }
     }
 
-    async fn read(&self, addr: SocketAddr) -> Result<String, String> {
-        let request = Request::get(format!("http://{addr}/metrics")).header("accept", "text/plain");
+    /// Line by line, as they come: the texts of all that are scraped at once would be more than the window.
+    async fn read(&self, proxy: &Proxy) -> Result<Scrape, String> {
+        let request = Request::get(format!("http://{}/metrics", proxy.addr)).header("accept", "text/plain");
         let request = request.body(Empty::new()).map_err(|error| error.to_string())?;
         let response = self.client.request(request).await.map_err(|error| error.to_string())?;
         if !response.status().is_success() {
             return Err(format!("HTTP status {}", response.status()));
         }
-        let body = Limited::new(response.into_body(), MAX_TEXT).collect().await;
-        let body = body.map_err(|error| error.to_string())?.to_bytes();
-        String::from_utf8(body.to_vec()).map_err(|_| "not a text".to_owned())
+        let mut body = Limited::new(response.into_body(), MAX_TEXT);
+        let (mut scrape, mut part) = (Scrape::default(), Vec::new());
+        let mut take = |line: &[u8]| -> Result<(), String> {
+            scrape.line(std::str::from_utf8(line).map_err(|_| "not a text")?, &proxy.labels);
+            Ok(())
+        };
+        while let Some(frame) = body.frame().await {
+            let frame = frame.map_err(|error| error.to_string())?;
+            let Ok(data) = frame.into_data() else { continue };
+            let mut rest = data.as_ref();
+            while let Some(end) = rest.iter().position(|octet| *octet == b'\n') {
+                match part.is_empty() {
+                    true => take(&rest[..end])?,
+                    false => {
+                        part.extend_from_slice(&rest[..end]);
+                        take(&part)?;
+                        part.clear();
+                    }
+                }
+                rest = &rest[end + 1..];
+            }
+            part.extend_from_slice(rest);
+            if part.len() > MAX_LINE {
+                return Err(format!("a line is longer than {MAX_LINE} bytes"));
+            }
+        }
+        take(&part)?;
+        Ok(scrape)
     }
 }

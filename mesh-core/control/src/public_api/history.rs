@@ -14,6 +14,8 @@ pub(super) type Tenths = u32;
 const FINE: Tenths = 1_800;
 /// How much time an older entry covers at most.
 const COARSE: Tenths = 600;
+/// Entries that room is made for at once: what doubles has half of its memory to spare.
+const STEP: usize = 8;
 
 /// Growth between two moments.
 struct Entry {
@@ -33,21 +35,24 @@ pub(super) struct History {
 // === impl History ===
 
 impl History {
-    /// Bytes of an entry.
-    pub(super) const ENTRY: usize = size_of::<Entry>();
+    /// The most bytes that one more entry takes.
+    pub(super) const MORE: usize = STEP * size_of::<Entry>();
 
     /// Whether nothing is left.
     pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// About how many bytes it takes.
+    /// How many bytes it takes, those for entries to come included.
     pub(super) fn bytes(&self) -> usize {
-        self.entries.len() * Self::ENTRY
+        self.entries.capacity() * size_of::<Entry>()
     }
 
     /// Adds what came between two moments.
     pub(super) fn push(&mut self, from: Tenths, to: Tenths, grown: f64) {
+        if self.entries.len() == self.entries.capacity() {
+            self.entries.reserve_exact(STEP);
+        }
         self.entries.push_back(Entry { from, to, grown });
         self.roll_up(to);
     }
@@ -79,6 +84,9 @@ impl History {
             self.entries.pop_front();
             self.coarse = self.coarse.saturating_sub(1);
         }
+        if self.entries.is_empty() || self.entries.capacity() - self.entries.len() > 2 * STEP {
+            self.entries.shrink_to_fit();
+        }
     }
 
     /// By how much it grew since a moment.
@@ -106,6 +114,7 @@ mod tests {
             history.push((scrape - 1) * 100, scrape * 100, 10.0);
         }
         assert!(history.entries.len() < 80, "{}", history.entries.len());
+        assert!(history.bytes() <= 96 * size_of::<Entry>(), "{} bytes", history.bytes());
         for (minutes, grown) in [(1, 60.0), (3, 180.0), (10, 600.0), (30, 1_800.0), (60, 3_600.0)] {
             let answer = history.since(36_000 - minutes * 600);
             assert!((answer - grown).abs() < 0.001, "{minutes} min: {answer} instead of {grown}");

@@ -124,36 +124,32 @@ pub struct Scrape {
 // === impl Scrape ===
 
 impl Scrape {
-    /// Reads a text and adds what falls together. `own` are the labels of the pod.
-    pub fn read(text: &str, own: &[(&'static str, String)]) -> Self {
-        let mut scrape = Self::default();
-        for line in text.lines() {
-            let Some(metric) = Metric::of(exposition::name(line)) else { continue };
-            let Some(sample) = exposition::sample(line) else { continue };
-            let mut labels: Vec<(&'static str, String)> = own.to_vec();
-            let mut bound = None;
-            for (key, value) in &sample.labels {
-                if *key == "le" {
-                    bound = Some(value.as_ref());
-                } else if let Some(kept) = KEPT.iter().find(|kept| *kept == key) {
-                    labels.push((kept, value.clone().into_owned()));
-                }
-            }
-            labels.sort_unstable();
-            match (metric, bound) {
-                (Metric::Latency | Metric::RouteLatency, Some(bound)) => {
-                    let bound = if bound == "+Inf" { Some(f64::INFINITY) } else { bound.parse().ok() };
-                    let index = bound.and_then(|bound| BOUNDS.iter().position(|it| *it == bound));
-                    if let Some(index) = index {
-                        let counts = scrape.histograms.entry((metric, labels)).or_insert([0.0; BUCKETS]);
-                        counts[index] += sample.value;
-                    }
-                }
-                (Metric::Latency | Metric::RouteLatency, None) => {}
-                _ => *scrape.numbers.entry((metric, labels)).or_default() += sample.value,
+    /// Reads a line and adds it to what it falls together with. `own` are the labels of the pod.
+    pub fn line(&mut self, line: &str, own: &[(&'static str, String)]) {
+        let Some(metric) = Metric::of(exposition::name(line)) else { return };
+        let Some(sample) = exposition::sample(line) else { return };
+        let mut labels: Vec<(&'static str, String)> = own.to_vec();
+        let mut bound = None;
+        for (key, value) in &sample.labels {
+            if *key == "le" {
+                bound = Some(value.as_ref());
+            } else if let Some(kept) = KEPT.iter().find(|kept| *kept == key) {
+                labels.push((kept, value.clone().into_owned()));
             }
         }
-        scrape
+        labels.sort_unstable();
+        match (metric, bound) {
+            (Metric::Latency | Metric::RouteLatency, Some(bound)) => {
+                let bound = if bound == "+Inf" { Some(f64::INFINITY) } else { bound.parse().ok() };
+                let index = bound.and_then(|bound| BOUNDS.iter().position(|it| *it == bound));
+                if let Some(index) = index {
+                    let counts = self.histograms.entry((metric, labels)).or_insert([0.0; BUCKETS]);
+                    counts[index] += sample.value;
+                }
+            }
+            (Metric::Latency | Metric::RouteLatency, None) => {}
+            _ => *self.numbers.entry((metric, labels)).or_default() += sample.value,
+        }
     }
 }
 
@@ -212,7 +208,7 @@ impl Store {
         self.series.retain(|(_, labels), series| {
             let keep = series.seen >= oldest || !series.grown.is_empty();
             if !keep {
-                freed += cost(labels, &series.last);
+                freed += cost(labels, &series.last) + series.grown.bytes();
             }
             keep
         });
@@ -221,7 +217,7 @@ impl Store {
     }
 
     fn number(&mut self, metric: Metric, labels: Vec<(&'static str, String)>, value: f64, now: Instant) {
-        let fits = self.fits(History::ENTRY, now);
+        let fits = self.fits(History::MORE, now);
         let started = self.started;
         let Some(series) = self.series(metric, labels, || Last::Number(value), now) else { return };
         let Last::Number(last) = &mut series.last else { return };
@@ -462,6 +458,12 @@ mod tests {
         }
     }
 
+    fn scrape(text: &str, own: &[(&'static str, String)]) -> Scrape {
+        let mut scrape = Scrape::default();
+        text.lines().for_each(|line| scrape.line(line, own));
+        scrape
+    }
+
     fn text(success: u32, failure: u32) -> String {
         let mut out = String::new();
         for (class, status, count) in
@@ -482,7 +484,7 @@ mod tests {
         let mut store = Store::new(Duration::from_secs(600), 1 << 20, Instant::now());
         for round in 0..7 {
             for pod in ["a", "b"] {
-                store.add(Scrape::read(&text(100 + round * 10, round), &own(pod)), Instant::now());
+                store.add(scrape(&text(100 + round * 10, round), &own(pod)), Instant::now());
             }
             tokio::time::advance(Duration::from_secs(10)).await;
         }
@@ -507,7 +509,7 @@ mod tests {
     async fn a_restart_counts_anew_and_old_numbers_go() {
         let mut store = Store::new(Duration::from_secs(60), 1 << 20, Instant::now());
         for value in [1_000, 1_100, 5, 25] {
-            store.add(Scrape::read(&text(value, 0), &own("a")), Instant::now());
+            store.add(scrape(&text(value, 0), &own("a")), Instant::now());
             tokio::time::advance(Duration::from_secs(10)).await;
         }
         let success = |store: &Store| {
@@ -526,7 +528,7 @@ mod tests {
         let mut store = Store::new(Duration::from_secs(600), 64 * 1024, Instant::now());
         for round in 0..50 {
             for pod in 0..100 {
-                store.add(Scrape::read(&text(round * 10, round), &own(&pod.to_string())), Instant::now());
+                store.add(scrape(&text(round * 10, round), &own(&pod.to_string())), Instant::now());
                 assert!(store.bytes() <= 64 * 1024 + 1_024, "{}", store.bytes());
             }
             tokio::time::advance(Duration::from_secs(10)).await;
@@ -574,7 +576,7 @@ mod tests {
         for round in 0..420 {
             let text = busy(round);
             for pod in 0..proxies {
-                store.add(Scrape::read(&text, &own(&format!("web-{pod}"))), Instant::now());
+                store.add(scrape(&text, &own(&format!("web-{pod}"))), Instant::now());
             }
             tokio::time::advance(Duration::from_secs(10)).await;
             store.expire(Instant::now());

@@ -283,7 +283,12 @@ impl<H: Handler> Engine<H> {
                     // The response is whole and the request is not: the client may stop (RFC 9113 §8.1).
                     let code = if passed { ErrorCode::NO_ERROR } else { ErrorCode::CANCEL };
                     http2.codec.reset(stream, code, &mut conn.out);
-                    self.core.dirty(client.conn);
+                }
+                // It may have been the last one of a connection that has been told to end.
+                let drained = http2.codec.is_drained();
+                self.core.dirty(client.conn);
+                if drained {
+                    self.core.linger(client.conn);
                 }
                 false
             }

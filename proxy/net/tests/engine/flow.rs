@@ -53,17 +53,10 @@ async fn a_server_that_never_acknowledges_settings_is_left() {
     let mut settings = Vec::new();
     frame::head(0, frame::kind::SETTINGS, 0, 0, &mut settings);
     served.send(&settings).await;
-    let said = farewell_after_preface(&mut served).await;
-    assert_eq!(said, Some(ErrorCode::SETTINGS_TIMEOUT.0));
+    served.preface().await;
+    assert_eq!(farewell(&mut served).await, Some(ErrorCode::SETTINGS_TIMEOUT.0));
     engine.wait_for(|note| *note == Note::Failed(0, Failure::Protocol));
     assert!(client.until("\r\n\r\n").await.starts_with("HTTP/1.1 502 "));
-}
-
-/// As [`farewell`], behind the preface of a client.
-async fn farewell_after_preface(served: &mut Raw) -> Option<u32> {
-    let mut preface = [0; proxy_net::h2::PREFACE.len()];
-    tokio::io::AsyncReadExt::read_exact(&mut served.0, &mut preface).await.unwrap();
-    farewell(served).await
 }
 
 /// What a client begins with: the preface, settings, and the acknowledgement of the engine's.
@@ -213,21 +206,6 @@ async fn windows_grow_for_a_client_that_fills_them_where_that_is_asked_for() {
     }
 }
 
-/// Octets that the engine has taken from one side, once nothing more comes.
-async fn settled(engine: &mut kit::Running, direction: Direction) -> usize {
-    let (mut sum, mut last) = (0, 0);
-    let until = Instant::now() + Duration::from_secs(60);
-    loop {
-        assert!(Instant::now() < until, "it goes on or never began: {sum} octets");
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        sum += engine.taken(direction);
-        if sum == last && sum > 0 {
-            return sum;
-        }
-        last = sum;
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stream_that_nobody_reads_holds_at_most_its_window() {
     // Of a server with HTTP/2, its window; with HTTP/1, what is read ahead, and the read that passed that.
@@ -245,7 +223,7 @@ async fn a_stream_that_nobody_reads_holds_at_most_its_window() {
             }
             let mut client = Raw::connect(engine.addr).await;
             client.send(&frames.bytes).await;
-            let taken = settled(&mut engine, Direction::Response).await;
+            let taken = engine.settled(Direction::Response).await;
             assert!(taken <= streams * most, "{taken} octets for {streams} streams behind {upstream:?}");
             // And others are served, also over the same connection to the server.
             let mut other = peers::http2(engine.addr).await;
@@ -281,26 +259,10 @@ async fn an_upload_that_its_server_does_not_read_holds_at_most_its_window() {
             tokio::spawn(client.send_request(request))
         })
         .collect();
-    let taken = settled(&mut engine, Direction::Request).await;
+    let taken = engine.settled(Direction::Request).await;
     // And what was sent before the server's settings were there: a window of the connection.
     assert!(taken <= (STREAMS + 1) * 65_535, "{taken} octets");
     calls.iter().for_each(tokio::task::JoinHandle::abort);
-}
-
-/// Reads frames until the head of a stream has come; how many octets came before it.
-async fn before_head(client: &mut Raw, wanted: u32) -> usize {
-    let (mut seen, mut at) = (Vec::new(), 0);
-    loop {
-        while let frame::Parsed::Frame(found, taken) = frame::parse(&seen[at..], 16_777_215) {
-            if matches!(found, frame::Frame::Headers { stream, .. } if stream == wanted) {
-                return at;
-            }
-            at += taken;
-        }
-        let read = tokio::io::AsyncReadExt::read_buf(&mut client.0, &mut seen);
-        let read = tokio::time::timeout(Duration::from_secs(10), read).await;
-        assert!(read.expect("the head does not come").unwrap() > 0, "closed before the head");
-    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -316,21 +278,19 @@ async fn the_output_of_a_connection_is_bounded_as_configured() {
         script.h2.send_buffer = Some(send_buffer);
         let mut engine = script.run();
         let mut frames = Frames::new();
-        // Windows as large as they can be, so that only the output bounds.
-        frame::write_window_update(0, 0x7fff_0000, &mut frames.bytes);
-        for _ in 0..20 {
-            let id = frames.request("/big/3000000", End::Stream);
-            frame::write_window_update(id, 0x7fff_0000, &mut frames.bytes);
-        }
+        // Only the output bounds.
+        frames.unbounded("/big/3000000", 20);
         let mut client = Raw::connect(engine.addr).await;
         client.send(&frames.bytes).await;
-        settled(&mut engine, Direction::Response).await;
+        engine.settled(Direction::Response).await;
         // A small response now waits behind what is in the output already.
         frames.bytes.clear();
         let id = frames.request("/status/204", End::Stream);
         client.send(&frames.bytes).await;
         engine.wait_for(|note| matches!(note, Note::Response(_, status) if status == "204"));
-        waits.push(before_head(&mut client, id).await);
+        let head =
+            |frame: &frame::Frame<'_>| matches!(frame, frame::Frame::Headers { stream, .. } if *stream == id);
+        waits.push(client.frames_until(head).await);
     }
     // The kernel's buffers are before both; one frame and 8 MiB, as configured, differ by more.
     assert!(waits[0] + (4 << 20) < waits[1], "behind a small and a large output: {waits:?} octets");

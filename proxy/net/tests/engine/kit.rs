@@ -184,6 +184,21 @@ impl Running {
         sum
     }
 
+    /// Octets of a direction that have come once nothing more comes.
+    pub(crate) async fn settled(&mut self, direction: Direction) -> usize {
+        let mut sum = 0;
+        let until = Instant::now() + Duration::from_secs(60);
+        loop {
+            assert!(Instant::now() < until, "it goes on or never began: {sum} octets");
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            let more = self.taken(direction);
+            sum += more;
+            if more == 0 && sum > 0 {
+                return sum;
+            }
+        }
+    }
+
     /// Has the engine end and waits for that.
     pub(crate) fn stop(&mut self) {
         let Some(thread) = self.thread.take() else { return };

@@ -8,7 +8,9 @@ use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::body::{Frame, Incoming};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::server::conn::auto;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
@@ -81,26 +83,25 @@ pub(crate) async fn answer(request: Request<Incoming>) -> Result<Response<Body>,
 
 /// A server of both HTTP versions with [`answer`]; it ends with the runtime.
 pub(crate) async fn serve() -> SocketAddr {
+    serve_with(answer).await
+}
+
+/// The same with other answers.
+pub(crate) async fn serve_with<F, R, E>(answer: F) -> SocketAddr
+where
+    F: Fn(Request<Incoming>) -> R + Clone + Send + 'static,
+    R: Future<Output = Result<Response<Body>, E>> + Send + 'static,
+    E: std::error::Error + Send + Sync + 'static,
+{
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
     tokio::spawn(async move {
         while let Ok((socket, _)) = listener.accept().await {
+            let service = service_fn(answer.clone());
             tokio::spawn(async move {
-                let mut first = [0; 3];
-                while socket.peek(&mut first).await.is_ok_and(|seen| seen < 3 && seen > 0) {
-                    tokio::task::yield_now().await;
-                }
-                let service = hyper::service::service_fn(answer);
-                if &first == b"PRI" {
-                    let _ = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-                        .serve_connection(TokioIo::new(socket), service)
-                        .await;
-                } else {
-                    let _ = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(socket), service)
-                        .with_upgrades()
-                        .await;
-                }
+                let http = auto::Builder::new(TokioExecutor::new());
+                // A client that leaves in the middle is a test's affair.
+                let _ = http.serve_connection_with_upgrades(TokioIo::new(socket), service).await;
             });
         }
     });

@@ -3,10 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use proxy_net::h2::PREFACE;
+use proxy_net::h2::frame::{self, Frame, Parsed};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 
 const PATIENCE: Duration = Duration::from_secs(10);
+
+/// The longest frame that can be written.
+pub(crate) const MAX_FRAME: u32 = 16_777_215;
 
 /// A client's socket.
 pub(crate) struct Raw(pub(crate) TcpStream);
@@ -46,6 +51,29 @@ impl Raw {
             "the connection stays open after {seen:?}"
         );
         String::from_utf8_lossy(&seen).into_owned()
+    }
+
+    /// Reads the preface of a client with HTTP/2.
+    pub(crate) async fn preface(&mut self) {
+        let mut preface = [0; PREFACE.len()];
+        let read = self.0.read_exact(&mut preface);
+        tokio::time::timeout(PATIENCE, read).await.expect("the preface does not come").unwrap();
+        assert_eq!(&preface, PREFACE);
+    }
+
+    /// Reads frames of HTTP/2 until one that is wanted has come; how many octets came before it.
+    pub(crate) async fn frames_until(&mut self, wanted: impl Fn(&Frame<'_>) -> bool) -> usize {
+        let (mut seen, mut at) = (Vec::new(), 0);
+        loop {
+            while let Parsed::Frame(found, taken) = frame::parse(&seen[at..], MAX_FRAME) {
+                if wanted(&found) {
+                    return at;
+                }
+                at += taken;
+            }
+            let read = tokio::time::timeout(PATIENCE, self.0.read_buf(&mut seen)).await;
+            assert!(read.expect("the frame does not come").unwrap() > 0, "closed before the frame");
+        }
     }
 
     /// Whether nothing comes for so long.

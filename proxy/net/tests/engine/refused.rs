@@ -7,9 +7,8 @@ use std::time::Duration;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
 use hyper::body::Bytes;
 use proxy_net::engine::{Failure, ResponseStep, Upstream};
-use proxy_net::h2::frame::{self, Frame, Parsed};
-use proxy_net::h2::{End, ErrorCode, PREFACE};
-use tokio::io::AsyncReadExt;
+use proxy_net::h2::frame::{self, Frame};
+use proxy_net::h2::{End, ErrorCode};
 
 use crate::kit::{self, Note, Script};
 use crate::peers::{self, Body, collect, full, pieces};
@@ -113,10 +112,7 @@ async fn a_refused_stream_whose_server_is_gone_may_go_elsewhere() {
     let mut served = server.accept().await;
     request_of(&mut served).await;
     drop(server);
-    let mut farewell = Vec::new();
-    frame::head(0, frame::kind::SETTINGS, 0, 0, &mut farewell);
-    frame::write_go_away(0, ErrorCode::NO_ERROR, b"", &mut farewell);
-    served.send(&farewell).await;
+    say_farewell(&mut served).await;
     engine.wait_for(|note| matches!(note, Note::Failed(0, Failure::Connect(_))));
     answer.await.unwrap().unwrap_err();
 }
@@ -156,19 +152,21 @@ async fn a_stream_whose_response_has_begun_is_not_sent_again() {
     assert_eq!(opened.load(Ordering::Relaxed), 1);
 }
 
-/// Reads frames until one has come that ends its stream.
+/// Reads what a client begins with, until a frame has come that ends its stream.
 pub(crate) async fn request_of(served: &mut Raw) {
-    let mut seen = Vec::new();
-    loop {
-        let mut at = if seen.len() < PREFACE.len() { seen.len() } else { PREFACE.len() };
-        while let Parsed::Frame(found, taken) = frame::parse(&seen[at..], 16_777_215) {
-            match found {
-                Frame::Headers { end: End::Stream, .. } | Frame::Data { end: End::Stream, .. } => return,
-                _ => at += taken,
-            }
-        }
-        assert!(served.0.read_buf(&mut seen).await.unwrap() > 0, "closed before the request");
-    }
+    served.preface().await;
+    let ends = |frame: &Frame<'_>| {
+        matches!(frame, Frame::Headers { end: End::Stream, .. } | Frame::Data { end: End::Stream, .. })
+    };
+    served.frames_until(ends).await;
+}
+
+/// Ends a connection as a server does that is told to end while a request is on its way to it.
+async fn say_farewell(served: &mut Raw) {
+    let mut farewell = Vec::new();
+    frame::head(0, frame::kind::SETTINGS, 0, 0, &mut farewell);
+    frame::write_go_away(0, ErrorCode::NO_ERROR, b"", &mut farewell);
+    served.send(&farewell).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -179,11 +177,7 @@ async fn a_stream_above_the_last_of_a_goaway_goes_to_another_connection() {
     let answer = tokio::spawn(async move { client.send_request(post(full("a message"))).await });
     let mut served = server.accept().await;
     request_of(&mut served).await;
-    // As a server says that is told to end while a request is on its way to it.
-    let mut farewell = Vec::new();
-    frame::head(0, frame::kind::SETTINGS, 0, 0, &mut farewell);
-    frame::write_go_away(0, ErrorCode::NO_ERROR, b"", &mut farewell);
-    served.send(&farewell).await;
+    say_farewell(&mut served).await;
     let opened = serve(server, Manner::Refuses(0));
     let answer = answer.await.unwrap().unwrap();
     assert_eq!(collect(answer.into_body()).await.unwrap().0, "a message");

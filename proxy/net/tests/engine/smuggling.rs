@@ -8,15 +8,13 @@ use std::time::Duration;
 
 use http_body_util::BodyExt;
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use proxy_net::engine::Upstream;
 use proxy_net::h2::{End, frame};
 use proxy_net::headers::HeaderList;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpListener;
 
 use crate::kit::{self, Mode, Script};
-use crate::peers::full;
+use crate::peers::{self, full};
 use crate::raw::Raw;
 use crate::stress::Frames;
 
@@ -35,7 +33,7 @@ impl Record {
     async fn answer(
         self,
         request: http::Request<Incoming>,
-    ) -> Result<http::Response<crate::peers::Body>, hyper::Error> {
+    ) -> Result<http::Response<peers::Body>, hyper::Error> {
         let path = request.uri().path().to_owned();
         let line = format!("{} {path}", request.method());
         let forged = request.headers().contains_key("x-forged");
@@ -50,28 +48,7 @@ impl Record {
 
 /// hyper as a server of both versions.
 async fn serve(record: Record) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let addr = listener.local_addr().unwrap();
-    tokio::spawn(async move {
-        while let Ok((socket, _)) = listener.accept().await {
-            let record = record.clone();
-            tokio::spawn(async move {
-                let mut first = [0; 3];
-                while socket.peek(&mut first).await.is_ok_and(|seen| seen < 3 && seen > 0) {
-                    tokio::task::yield_now().await;
-                }
-                let service = hyper::service::service_fn(move |request| record.clone().answer(request));
-                if &first == b"PRI" {
-                    let server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
-                    let _ = server.serve_connection(TokioIo::new(socket), service).await;
-                } else {
-                    let server = hyper::server::conn::http1::Builder::new();
-                    let _ = server.serve_connection(TokioIo::new(socket), service).await;
-                }
-            });
-        }
-    });
-    addr
+    peers::serve_with(move |request| record.clone().answer(request)).await
 }
 
 /// Heads by length, coding, version, ends of lines and oddities, each with bodies that mean something else under another reading.
@@ -234,6 +211,9 @@ async fn a_stream_cannot_write_a_head_of_http1() {
         fields
     };
     let with = |name: &'static str, value: &'static str| [&BASE[..], &[(name, value)]].concat();
+    let list = |fields: &[(&str, &str)]| -> HeaderList {
+        fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect()
+    };
     let hostile = [
         replaced(":path", "/first/0 HTTP/1.1\r\nx-forged: 1\r\nx: "),
         replaced(":path", "/first/0 HTTP/1.1\nx-forged: 1"),
@@ -268,20 +248,11 @@ async fn a_stream_cannot_write_a_head_of_http1() {
         with("host", "b\r\nx-forged: 1"),
     ];
     for fields in &hostile {
-        let list: HeaderList =
-            fields.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())).collect();
         let mut frames = Frames::new();
-        let id = frames.open(&list, End::More);
+        let id = frames.open(&list(fields), End::More);
         frame::write_data(id, b"hello", End::Stream, &mut frames.bytes);
         // A good one behind it tells when the bad one is over.
-        let good: HeaderList = BASE
-            .iter()
-            .map(|(name, value)| (name.as_bytes(), value.replace("first", "good").into_bytes()))
-            .fold(HeaderList::new(), |mut list, (name, value)| {
-                list.push(name, &value);
-                list
-            });
-        frames.open(&good, End::Stream);
+        frames.open(&list(&replaced(":path", "/good/0")), End::Stream);
         let before = record.of(0).len();
         let mut client = Raw::connect(engine.addr).await;
         client.send(&frames.bytes).await;

@@ -34,13 +34,11 @@ pub fn everybody() -> Server {
 /// A port of a `Server` resource.
 #[must_use]
 pub fn server(name: &str, protocol: Kind, authorizations: Vec<Authz>) -> Server {
-    let labels = [("group", "policy.linkerd.io"), ("kind", "server"), ("name", name)]
-        .map(|(k, v)| (k.into(), v.into()));
     Server {
         protocol: Some(ProxyProtocol { kind: Some(protocol) }),
         server_ips: Vec::new(),
         authorizations,
-        labels: HashMap::from(labels),
+        labels: labels("policy.linkerd.io", "server", name),
     }
 }
 
@@ -109,11 +107,10 @@ pub fn authorization_from(name: &str, who: Who, networks: &[&str]) -> Authz {
             suffixes: Vec::new(),
         })),
     };
-    let labels = [("group", "policy.linkerd.io"), ("kind", "authorizationpolicy"), ("name", name)];
     Authz {
         networks: networks.collect(),
         authentication: Some(Authn { permit: Some(permit) }),
-        labels: HashMap::from(labels.map(|(key, value)| (key.to_owned(), value.to_owned()))),
+        labels: labels("policy.linkerd.io", "authorizationpolicy", name),
         metadata: Some(resource("policy.linkerd.io", "authorizationpolicy", name, 0)),
     }
 }
@@ -121,9 +118,8 @@ pub fn authorization_from(name: &str, who: Who, networks: &[&str]) -> Authz {
 /// The authorization of the access policy `audit`: everybody, for the record.
 #[must_use]
 pub fn audit() -> Authz {
-    let labels = [("group", ""), ("kind", "default"), ("name", "audit")];
     Authz {
-        labels: HashMap::from(labels.map(|(key, value)| (key.to_owned(), value.to_owned()))),
+        labels: labels("", "default", "audit"),
         metadata: Some(made_up("audit")),
         ..authorization("audit", Who::Everybody)
     }
@@ -139,6 +135,12 @@ pub fn rate_limit(total: Option<u32>, identity: Option<u32>) -> HttpLocalRateLim
         identity: identity.map(limit),
         overrides: Vec::new(),
     }
+}
+
+fn labels(group: &str, kind: &str, name: &str) -> HashMap<String, String> {
+    [("group", group), ("kind", kind), ("name", name)]
+        .map(|(key, value)| (key.to_owned(), value.to_owned()))
+        .into()
 }
 
 fn mesh(clients: Clients) -> Permit {

@@ -16,15 +16,16 @@ use linkerd2_proxy_api::outbound::failure_accrual::{ConsecutiveFailures, Kind as
 use linkerd2_proxy_api::outbound::http_route::{
     Distribution, Filter, Retry, RouteBackend, Rule, WeightedRouteBackend, distribution, filter, retry,
 };
-use linkerd2_proxy_api::outbound::proxy_protocol::{Detect, Grpc, Http1, Http2, Kind, Opaque, Tls};
+use linkerd2_proxy_api::outbound::proxy_protocol::{Detect, Http1, Http2, Kind};
 use linkerd2_proxy_api::outbound::{
-    Backend, ExponentialBackoff, FailureAccrual, GrpcRoute, HttpRoute, OpaqueRoute, OutboundPolicy,
-    ProxyProtocol, Queue, TlsRoute, opaque_route,
+    Backend, ExponentialBackoff, FailureAccrual, HttpRoute, OutboundPolicy, ProxyProtocol, Queue,
 };
 
 use super::{duration, made_up, resource};
 
 pub use matches::prefix;
+
+use streams::To;
 
 /// The policy of a service without routes of its own: everything goes to its endpoints.
 #[must_use]
@@ -50,50 +51,27 @@ pub fn breaking(name: &str, port: u16, accrual: FailureAccrual) -> OutboundPolic
 /// The policy of a service that is opaque.
 #[must_use]
 pub fn opaque_service(name: &str, port: u16) -> OutboundPolicy {
-    with(name, port, Kind::Opaque(opaque(&balancer(name, port), vec![])))
+    with(name, port, Kind::Opaque(streams::octets(made_up("default"), To::First(&[&balancer(name, port)]))))
 }
 
 /// The policy of a service that speaks gRPC.
 #[must_use]
 pub fn grpc_service(name: &str, port: u16) -> OutboundPolicy {
-    use linkerd2_proxy_api::outbound::grpc_route::{
-        Distribution, RouteBackend, Rule, distribution::FirstAvailable, distribution::Kind as Choice,
-    };
-    let backend = RouteBackend { backend: Some(balancer(name, port)), ..Default::default() };
-    let first = FirstAvailable { backends: vec![backend] };
-    let backends = Some(Distribution { kind: Some(Choice::FirstAvailable(first)) });
-    let route = GrpcRoute {
-        metadata: Some(resource("gateway.networking.k8s.io", "GRPCRoute", "grpc", 0)),
-        hosts: Vec::new(),
-        rules: vec![Rule { backends, ..Default::default() }],
-    };
-    with(name, port, Kind::Grpc(Grpc { routes: vec![route], failure_accrual: None }))
+    let rule = grpc::rule(vec![], grpc::first(&balancer(name, port)));
+    with(name, port, grpc::protocol(vec![grpc::route("grpc", vec![rule])]))
 }
 
 /// The policy of a service whose TLS is passed on.
 #[must_use]
 pub fn tls_service(name: &str, port: u16) -> OutboundPolicy {
-    use linkerd2_proxy_api::outbound::tls_route::{
-        Distribution, RouteBackend, Rule, distribution::FirstAvailable, distribution::Kind as Choice,
-    };
-    let backend = RouteBackend { backend: Some(balancer(name, port)), ..Default::default() };
-    let first = FirstAvailable { backends: vec![backend] };
-    let backends = Some(Distribution { kind: Some(Choice::FirstAvailable(first)) });
-    let route = TlsRoute {
-        metadata: Some(resource("gateway.networking.k8s.io", "TLSRoute", "tls", 0)),
-        snis: Vec::new(),
-        rules: vec![Rule { backends, filters: Vec::new() }],
-    };
-    with(name, port, Kind::Tls(Tls { routes: vec![route] }))
+    let route = streams::tls_route("tls", &[], To::First(&[&balancer(name, port)]));
+    with(name, port, streams::tls(vec![route]))
 }
 
 /// The policy of a service whose connections are refused.
 #[must_use]
 pub fn forbidden(name: &str, port: u16) -> OutboundPolicy {
-    use linkerd2_proxy_api::opaque_route::Forbidden;
-    use linkerd2_proxy_api::outbound::opaque_route::{Filter, filter};
-    let filter = Filter { kind: Some(filter::Kind::Forbidden(Forbidden {})) };
-    with(name, port, Kind::Opaque(opaque(&balancer(name, port), vec![filter])))
+    with(name, port, Kind::Opaque(streams::octets(made_up("default"), To::Nowhere(&balancer(name, port)))))
 }
 
 /// The policy of a single endpoint.
@@ -124,7 +102,7 @@ pub fn egress(name: &str, port: u16, kind: Kind) -> OutboundPolicy {
 pub fn detect(routes: Vec<HttpRoute>, backend: &Backend, accrual: Option<FailureAccrual>) -> Kind {
     Kind::Detect(Detect {
         timeout: duration(Duration::from_secs(10)),
-        opaque: Some(opaque(backend, vec![])),
+        opaque: Some(streams::octets(made_up("default"), To::First(&[backend]))),
         http1: Some(Http1 { routes: routes.clone(), failure_accrual: accrual }),
         http2: Some(Http2 { routes, failure_accrual: accrual }),
     })
@@ -249,15 +227,6 @@ fn backend(metadata: Metadata, kind: BackendKind) -> Backend {
 
 fn route_backend(backend: &Backend) -> RouteBackend {
     RouteBackend { backend: Some(backend.clone()), ..Default::default() }
-}
-
-fn opaque(backend: &Backend, filters: Vec<opaque_route::Filter>) -> Opaque {
-    use opaque_route::distribution::{FirstAvailable, Kind};
-    let backend = opaque_route::RouteBackend { backend: Some(backend.clone()), filters: Vec::new() };
-    let first = FirstAvailable { backends: vec![backend] };
-    let backends = Some(opaque_route::Distribution { kind: Some(Kind::FirstAvailable(first)) });
-    let rules = vec![opaque_route::Rule { backends, filters }];
-    Opaque { routes: vec![OpaqueRoute { metadata: Some(made_up("default")), rules }] }
 }
 
 fn service_ref(name: &str, port: u16) -> Metadata {

@@ -1,5 +1,6 @@
 //! Routes of connections: opaque ones, and TLS that is passed through.
 
+use linkerd2_proxy_api::meta::Metadata;
 use linkerd2_proxy_api::opaque_route::Forbidden;
 use linkerd2_proxy_api::outbound::proxy_protocol::{Kind, Opaque, Tls};
 use linkerd2_proxy_api::outbound::{Backend, OpaqueRoute, TlsRoute, opaque_route, tls_route};
@@ -49,8 +50,13 @@ macro_rules! rule {
 /// A destination of octets.
 #[must_use]
 pub fn opaque(name: &str, to: To<'_>) -> Kind {
-    let metadata = Some(resource("gateway.networking.k8s.io", "TCPRoute", name, 0));
-    Kind::Opaque(Opaque { routes: vec![OpaqueRoute { metadata, rules: vec![rule!(opaque_route, to)] }] })
+    Kind::Opaque(octets(resource("gateway.networking.k8s.io", "TCPRoute", name, 0), to))
+}
+
+/// A route of octets, whoever made it.
+pub(super) fn octets(metadata: Metadata, to: To<'_>) -> Opaque {
+    let route = OpaqueRoute { metadata: Some(metadata), rules: vec![rule!(opaque_route, to)] };
+    Opaque { routes: vec![route] }
 }
 
 /// A destination of TLS that is passed through.
