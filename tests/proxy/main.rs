@@ -48,6 +48,7 @@ mod spiffe;
 mod streams;
 mod stress;
 mod tap;
+mod targets;
 mod tls;
 mod traces;
 mod upgrade;
