@@ -160,15 +160,17 @@ async fn answer(
     request: Request<Incoming>,
 ) -> Result<Response<Body>, std::convert::Infallible> {
     let asked = Asked::of(&request);
+    // Before the rule is asked: what it let pass may be cut while the API server has not answered yet.
+    let cut = state.cut.subscribe();
     state.asked.lock().push(asked.clone());
     let verdict = (state.rule.lock())(&asked);
     let path = request.uri().path();
     let response = match verdict {
-        Verdict::Pass => pass(&state, asked.clone(), format!("{path}?{}", asked.query)).await,
-        Verdict::Ask(query) => pass(&state, asked, format!("{path}?{query}")).await,
+        Verdict::Pass => pass(&state, cut, asked.clone(), format!("{path}?{}", asked.query)).await,
+        Verdict::Ask(query) => pass(&state, cut, asked, format!("{path}?{query}")).await,
         Verdict::After(done) => {
             done.await;
-            pass(&state, asked.clone(), format!("{path}?{}", asked.query)).await
+            pass(&state, cut, asked.clone(), format!("{path}?{}", asked.query)).await
         }
         Verdict::Answer(status, text) => plain(status, text),
         Verdict::Busy(seconds) => {
@@ -184,7 +186,12 @@ async fn answer(
     Ok(response)
 }
 
-async fn pass(state: &Arc<State>, asked: Asked, path: String) -> Response<Body> {
+async fn pass(
+    state: &Arc<State>,
+    mut cut: watch::Receiver<u64>,
+    asked: Asked,
+    path: String,
+) -> Response<Body> {
     let request = Request::get(path).header(header::ACCEPT, asked.accept.as_str());
     let request = request.body(kube::client::Body::empty()).unwrap();
     let Ok(answer) = state.client.send(request).await else {
@@ -194,7 +201,6 @@ async fn pass(state: &Arc<State>, asked: Asked, path: String) -> Response<Body> 
     if status == StatusCode::GONE {
         state.gone.lock().push(asked.clone());
     }
-    let mut cut = state.cut.subscribe();
     let until = async move {
         let _ = cut.changed().await;
     };
