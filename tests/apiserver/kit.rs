@@ -45,7 +45,7 @@ pub(crate) fn workloads() -> &'static Cluster {
         let cluster = Cluster::start_own(Level::ApiServer).unwrap();
         let definitions = linkerd(&cluster, ["install", "--crds", "--ignore-cluster"]).ok();
         cluster.apply(&definitions).unwrap();
-        stdout_of(&mut cluster.kubectl(["wait", "--for=condition=Established", "crd", "--all"])).unwrap();
+        cluster.wait_for_definitions().unwrap();
         cluster
     })
 }

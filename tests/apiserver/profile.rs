@@ -40,9 +40,8 @@ fn routes_meet_the_schema_of_the_gateway_api() {
         // Their descriptions are too long for the annotation that a plain apply keeps.
         let text = file.to_str().unwrap();
         stdout_of(&mut cluster.kubectl(["apply", "--server-side", "-f", text])).unwrap();
-        let name = format!("crd/{kind}.gateway.networking.k8s.io");
-        stdout_of(&mut cluster.kubectl(["wait", "--for=condition=Established", &name])).unwrap();
     }
+    cluster.wait_for_definitions().unwrap();
     namespace(cluster, "routes");
     for (flag, file, format) in [
         ("--open-api", "openapi/library-2.0.yaml", "httproute"),

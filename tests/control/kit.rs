@@ -97,8 +97,7 @@ impl Lab {
             let objects = manifests::render(chart, values, &release).unwrap();
             let text: Vec<String> = objects.iter().map(|object| object.text.clone()).collect();
             self.apply(&text.join("\n---\n"));
-            let wait = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"];
-            stdout_of(&mut self.cluster.kubectl(wait)).unwrap();
+            self.cluster.wait_for_definitions().unwrap();
         }
     }
 

@@ -198,6 +198,25 @@ impl Cluster {
         stdout_with_input(&mut self.kubectl(["apply", "-f", "-"]), yaml)
     }
 
+    /// Waits until every definition of resources that the cluster knows is served.
+    ///
+    /// # Errors
+    /// When one is not within 30 seconds.
+    pub fn wait_for_definitions(&self) -> Result<()> {
+        let start = Instant::now();
+        loop {
+            let wait = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"];
+            match stdout_of(&mut self.kubectl(wait)) {
+                Ok(_) => return Ok(()),
+                // `kubectl wait` gives up at once on a definition that has no status yet.
+                Err(_) if start.elapsed() < Duration::from_secs(30) => {
+                    sleep(Duration::from_millis(200));
+                }
+                Err(error) => return Err(error.context("not every definition is served")),
+            }
+        }
+    }
+
     /// Loads an image (see [`image::Image::write`] and [`TestImage::file`]) into every node.
     ///
     /// # Errors

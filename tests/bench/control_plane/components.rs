@@ -174,8 +174,7 @@ pub(crate) fn install(cluster: &Cluster, chart: Chart, values: &Value) {
     let objects = manifests::render(chart, values, &release).unwrap();
     let text: Vec<String> = objects.iter().map(|object| object.text.clone()).collect();
     cluster.apply(&text.join("\n---\n")).unwrap();
-    let wait = ["wait", "--for=condition=Established", "crd", "--all", "--timeout=30s"];
-    stdout_of(&mut cluster.kubectl(wait)).unwrap();
+    cluster.wait_for_definitions().unwrap();
 }
 
 /// Keeps this process to a core, and what it starts from here on.

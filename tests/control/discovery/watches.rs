@@ -126,7 +126,7 @@ async fn definitions_that_come_later_need_no_restart_and_bad_objects_cost_themse
                 "schema": {"openAPIV3Schema": {"type": "object", "x-kubernetes-preserve-unknown-fields": true}}}]},
     });
     cluster.apply(&definition.to_string()).unwrap();
-    stdout_of(&mut cluster.kubectl(["wait", "--for=condition=Established", "crd", "--all"])).unwrap();
+    cluster.wait_for_definitions().unwrap();
     let count = |index: &Shared| index.lock().store().count(Kind::Server);
     cluster.apply(&server("shop", "bad", "morse").to_string()).unwrap();
     cluster.apply(&server("shop", "good", "opaque").to_string()).unwrap();
@@ -208,7 +208,7 @@ async fn objects_of_every_definition_may_be_malformed() {
         api::prepare(&cluster, "shop");
         let definitions: Vec<Value> = define.iter().map(|kind| open_definition(*kind)).collect();
         api::apply_all(&cluster, &definitions);
-        stdout_of(&mut cluster.kubectl(["wait", "--for=condition=Established", "crd", "--all"])).unwrap();
+        cluster.wait_for_definitions().unwrap();
         cluster
     })
     .await

@@ -49,7 +49,7 @@ pub(crate) fn define(cluster: &Cluster) {
         let file = file.to_str().unwrap();
         stdout_of(&mut cluster.kubectl(["apply", "--server-side", "-f", file])).unwrap();
     }
-    stdout_of(&mut cluster.kubectl(["wait", "--for=condition=Established", "crd", "--all"])).unwrap();
+    cluster.wait_for_definitions().unwrap();
     for namespace in NAMESPACES {
         prepare(cluster, namespace);
     }
