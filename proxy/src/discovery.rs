@@ -3,7 +3,7 @@
 //! The control thread keeps one stream per [`Key`] for the whole process ([`hub`]) and hands each answer to every worker that
 //! watches the key. A worker holds a [`Discovery`]; its calls never block. When a stream breaks off, what it said last stays in
 //! force, and its age is known; the stream is opened again with backoff. What is forgotten by the last worker while its stream is
-//! down stays too, within a bound, until discovery is back ([`kept`]).
+//! down stays too, within a bound, until discovery is back (`kept`).
 
 pub mod client;
 pub mod connect;
