@@ -56,9 +56,9 @@ pub enum Step {
         /// As for `SniffTls`.
         silence: Option<Duration>,
     },
-    /// Serve HTTP/1; [`Handler::request`] follows.
+    /// Serve HTTP/1; [`Handler::request`](crate::engine::Handler::request) follows.
     ServeHttp1(ServeHttp),
-    /// Serve HTTP/2; [`Handler::request`] follows.
+    /// Serve HTTP/2; [`Handler::request`](crate::engine::Handler::request) follows.
     ServeHttp2(ServeHttp),
     /// Copy octets to and from this endpoint, beginning with what was read for detection.
     Tunnel {
@@ -75,7 +75,7 @@ pub enum Step {
         /// As for `Tunnel`.
         idle: Option<Duration>,
     },
-    /// Nothing until [`Control::resume_conn`], or until the time is over: [`Progress::Resumed`] or [`Progress::TimedOut`].
+    /// Nothing until [`Control::resume_conn`](crate::engine::Control::resume_conn), or until the time is over: [`Progress::Resumed`] or [`Progress::TimedOut`].
     Wait {
         /// How long.
         timeout: Duration,
@@ -135,7 +135,7 @@ pub enum Progress<'a> {
     ProxyHeader(Option<SocketAddr>),
     /// What the client speaks.
     Protocol(Detected),
-    /// After `Wait`: something called [`Control::resume_conn`].
+    /// After `Wait`: something called [`Control::resume_conn`](crate::engine::Control::resume_conn).
     Resumed,
     /// The step took too long.
     TimedOut,

@@ -45,7 +45,7 @@ pub enum RequestStep {
     Forward(Forward),
     /// Answer it here.
     Reply(Box<Reply>),
-    /// Hold it (its body stays with the client by flow control) until [`Control::resume_exchange`] or until the time is over.
+    /// Hold it (its body stays with the client by flow control) until [`Control::resume_exchange`](crate::engine::Control::resume_exchange) or until the time is over.
     Wait {
         /// How long.
         timeout: Duration,
@@ -65,7 +65,7 @@ pub struct Forward {
     pub replay: usize,
     /// Time limits.
     pub timeouts: Timeouts,
-    /// Delay the response until its first frame or trailers are there, so that [`Handler::response`] sees the trailers of one
+    /// Delay the response until its first frame or trailers are there, so that [`Handler::response`](crate::engine::Handler::response) sees the trailers of one
     /// without content and may still ask for another attempt; for gRPC status.
     pub hold_for_trailers: bool,
 }
@@ -112,7 +112,7 @@ pub struct Reply {
 /// Why a waiting request is asked about again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Woken {
-    /// By [`Control::resume_exchange`].
+    /// By [`Control::resume_exchange`](crate::engine::Control::resume_exchange).
     Resumed,
     /// Its time is over.
     TimedOut,
@@ -140,9 +140,9 @@ pub struct Attempt {
 /// What happens to a response, or instead of one.
 #[derive(Debug)]
 pub enum ResponseStep {
-    /// Pass it on; after [`Handler::failed`], end the client's stream likewise.
+    /// Pass it on; after [`Handler::failed`](crate::engine::Handler::failed), end the client's stream likewise.
     Pass,
-    /// Try again after this long; [`Handler::resumed`] is asked with [`Woken::TimedOut`]. Only where the attempt is replayable.
+    /// Try again after this long; [`Handler::resumed`](crate::engine::Handler::resumed) is asked with [`Woken::TimedOut`]. Only where the attempt is replayable.
     Retry {
         /// How long to wait first.
         after: Duration,
