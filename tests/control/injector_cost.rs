@@ -12,8 +12,9 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
+use mesh_tests::admission;
 use rustls::pki_types::ServerName;
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::net::TcpStream;
 
 use crate::injector::Injector;
@@ -84,7 +85,7 @@ async fn inject(sender: &mut SendRequest<Full<Bytes>>, namespace: &str, number: 
     let request = http::Request::post("/")
         .header("host", "injector")
         .header("content-type", "application/json")
-        .body(Full::new(Bytes::from(review(namespace, number).to_string())))
+        .body(Full::new(Bytes::from(admission::review(namespace, number).to_string())))
         .unwrap();
     sender.ready().await.unwrap();
     let begun = Instant::now();
@@ -93,17 +94,4 @@ async fn inject(sender: &mut SendRequest<Full<Bytes>>, namespace: &str, number: 
     let answer: Value = serde_json::from_slice(&answer).unwrap();
     assert!(answer["response"]["patch"].is_string(), "not injected: {answer}");
     took
-}
-
-/// Pods of forty workloads, each with settings of its own, so that no answer can be one that was kept.
-fn review(namespace: &str, number: u32) -> Value {
-    let workload = number % 40;
-    let pod = json!({"apiVersion": "v1", "kind": "Pod",
-        "metadata": {"generateName": format!("web-{workload}-"),
-            "annotations": {"config.linkerd.io/proxy-cpu-limit": format!("{}m", 100 + workload)}},
-        "spec": {"containers": [{"name": "app", "image": "app:1", "ports": [{"containerPort": 8000 + workload}],
-            "env": [{"name": "NUMBER", "value": number.to_string()}]}]}});
-    json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
-        "uid": number.to_string(), "kind": {"group": "", "version": "v1", "kind": "Pod"},
-        "namespace": namespace, "operation": "CREATE", "object": pod}})
 }

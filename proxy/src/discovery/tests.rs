@@ -194,10 +194,10 @@ async fn the_last_good_state_outlives_the_control_plane() {
     assert!(inspector.watched().await[0].connected);
 }
 
-/// Waits until the stream of the only key is down.
+/// Waits until every stream is down.
 async fn down(inspector: &Inspector) {
     tokio::time::timeout(Duration::from_secs(20), async {
-        while inspector.watched().await[0].connected {
+        while inspector.watched().await.iter().any(|state| state.connected) {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     })
@@ -263,13 +263,7 @@ async fn no_more_is_kept_than_the_capacity_and_the_newest_stay() {
         held.push(stream);
     }
     plane.stop().await;
-    tokio::time::timeout(Duration::from_secs(20), async {
-        while inspector.watched().await.iter().any(|state| state.connected) {
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-    })
-    .await
-    .expect("it is noticed");
+    down(&inspector).await;
     for port in 1..=5 {
         workers[0].discovery.forget(profile(port));
     }

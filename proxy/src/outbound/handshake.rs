@@ -46,8 +46,8 @@ pub(super) struct Handshake {
 pub(super) enum Seen {
     /// It goes on.
     Going,
-    /// It is over, and has taken this long.
-    Over(Duration),
+    /// It is over.
+    Over,
     /// It has failed, or this is not TLS: there is nothing more to be seen.
     Lost,
 }
@@ -92,8 +92,13 @@ impl Handshake {
         Self { since, client: Side::default(), server: Side::default(), hello: Hello::Awaited([0; START], 0) }
     }
 
+    /// How long it has taken until `now`.
+    pub(super) fn took(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.since)
+    }
+
     /// Octets pass, the first ones of each side included.
-    pub(super) fn pass(&mut self, direction: Direction, mut octets: &[u8], now: Instant) -> Seen {
+    pub(super) fn pass(&mut self, direction: Direction, mut octets: &[u8]) -> Seen {
         while !octets.is_empty() {
             let side = match direction {
                 Direction::Request => &mut self.client,
@@ -108,10 +113,8 @@ impl Handshake {
                 Direction::Request => self.client_said(&part),
                 Direction::Response => self.server_said(&part),
             };
-            match seen {
-                Seen::Going => {}
-                Seen::Over(_) => return Seen::Over(now.saturating_duration_since(self.since)),
-                Seen::Lost => return Seen::Lost,
+            if seen != Seen::Going {
+                return seen;
             }
         }
         Seen::Going
@@ -123,7 +126,7 @@ impl Handshake {
         }
         match (part.kind, &self.hello) {
             (APPLICATION_DATA, Hello::Come { .. }) if part.length <= ALERT_MAX => Seen::Lost,
-            (APPLICATION_DATA, Hello::Come { .. }) => Seen::Over(Duration::ZERO),
+            (APPLICATION_DATA, Hello::Come { .. }) => Seen::Over,
             (CHANGE_CIPHER_SPEC | HANDSHAKE, _) => self.change(Direction::Request, part.kind),
             _ => Seen::Going,
         }
@@ -154,7 +157,7 @@ impl Handshake {
             CHANGE_CIPHER_SPEC => side.changed_cipher = true,
             _ => side.finished |= side.changed_cipher,
         }
-        if self.client.finished && self.server.finished { Seen::Over(Duration::ZERO) } else { Seen::Going }
+        if self.client.finished && self.server.finished { Seen::Over } else { Seen::Going }
     }
 
     /// Content of the server's handshake records, until its ServerHello is known.

@@ -133,9 +133,9 @@ pub(crate) fn tunneled(
         series.read += read;
         series.written += written;
         if let Some(handshake) = &mut passing.handshake {
-            let seen = handshake.pass(direction, octets, now);
-            if let Seen::Over(took) = seen {
-                series.handshake.observe(took);
+            let seen = handshake.pass(direction, octets);
+            if seen == Seen::Over {
+                series.handshake.observe(handshake.took(now));
             }
             if seen != Seen::Going {
                 passing.handshake = None;

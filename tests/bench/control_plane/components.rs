@@ -18,6 +18,7 @@ use linkerd2_proxy_api::identity::identity_client::IdentityClient;
 use manifests::{Chart, Release};
 use mesh_pki::SystemEntropy;
 use mesh_pki::generate::{Identity, Request as Wanted};
+use mesh_tests::admission;
 use mesh_tests::cluster::{Cluster, Level, stdout_of};
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use rustls::pki_types::CertificateDer;
@@ -138,7 +139,7 @@ async fn injections(lab: &Lab, report: &Report, full: bool) {
         let request = Request::post("/")
             .header("host", "it")
             .header("content-type", "application/json")
-            .body(Full::new(Bytes::from(review(number).to_string())))
+            .body(Full::new(Bytes::from(admission::review("measured", number).to_string())))
             .unwrap();
         sender.ready().await.unwrap();
         let begun = Instant::now();
@@ -153,19 +154,6 @@ async fn injections(lab: &Lab, report: &Report, full: bool) {
     if full {
         assert!(p99 <= INJECTION, "injection takes too long");
     }
-}
-
-/// Pods of forty workloads, each with annotations of its own, so that not all of them are rendered before.
-fn review(number: u32) -> Value {
-    let workload = number % 40;
-    let pod = json!({"apiVersion": "v1", "kind": "Pod",
-        "metadata": {"generateName": format!("web-{workload}-"),
-            "annotations": {"config.linkerd.io/proxy-cpu-limit": format!("{}m", 100 + workload)}},
-        "spec": {"containers": [{"name": "app", "image": "app:1", "ports": [{"containerPort": 8000 + workload}],
-            "env": [{"name": "NUMBER", "value": number.to_string()}]}]}});
-    json!({"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": {
-        "uid": number.to_string(), "kind": {"group": "", "version": "v1", "kind": "Pod"},
-        "namespace": "measured", "operation": "CREATE", "object": pod}})
 }
 
 /// Applies a chart.

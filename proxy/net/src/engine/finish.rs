@@ -279,16 +279,17 @@ impl<H: Handler> Engine<H> {
         };
         match (&mut conn.stage, client.stream) {
             (Stage::Http2(http2), Some(stream)) => {
-                if http2.codec.token(stream).is_some() {
+                let is_open = http2.codec.token(stream).is_some();
+                if is_open {
                     // The response is whole and the request is not: the client may stop (RFC 9113 §8.1).
                     let code = if passed { ErrorCode::NO_ERROR } else { ErrorCode::CANCEL };
                     http2.codec.reset(stream, code, &mut conn.out);
                 }
                 // It may have been the last one of a connection that has been told to end.
-                let drained = http2.codec.is_drained();
-                self.core.dirty(client.conn);
-                if drained {
+                if http2.codec.is_drained() {
                     self.core.linger(client.conn);
+                } else if is_open {
+                    self.core.dirty(client.conn);
                 }
                 false
             }
